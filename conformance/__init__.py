@@ -1,0 +1,1 @@
+"""The harness and the suite: what starts servers, talks to them and judges them."""
