@@ -1,0 +1,125 @@
+"""Backends: how a deployment is started, reached, signalled and stopped.
+
+One small protocol, three ways to fulfil it: `docker` (a container), `process` (a virtual environment
+and a local process) and `remote` (something that already runs). What is sent to a deployment and how
+it is judged is the same for all three and knows nothing of this package.
+"""
+
+from __future__ import annotations
+
+import signal
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from conformance.registry import Server
+
+
+class BackendError(Exception):
+    """The harness could not do its part: no engine, no environment, no start. Never a verdict."""
+
+
+class EngineUnavailable(BackendError):
+    """No container engine answers, and containers were asked for."""
+
+
+class StartError(BackendError):
+    """A deployment did not become ready; carries its last output."""
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a deployment listens, as the client reaches it."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        """The root URL, without a trailing slash."""
+        return f"http://{self}"
+
+
+class Deployment(ABC):
+    """A server that serves the reference application, at an address.
+
+    :param server: what the registry says of it.
+    :param token: the identity it was started with; the readiness endpoint returns it, so that
+        another process on a reused port is noticed. None when the harness did not start it.
+    """
+
+    server: Server
+    token: str | None
+    address: Address
+    #: Whether the harness owns the deployment and can signal and restart it.
+    controllable: bool = True
+
+    @abstractmethod
+    def exit_status(self) -> str | None:
+        """How the deployment ended ("exit status 3", "signal SIGSEGV"), or None while it runs."""
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self.exit_status() is None
+
+    @abstractmethod
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the server's main process."""
+
+    @abstractmethod
+    def stop(self, grace_s: float | None = None) -> None:
+        """End it with its stop signal, and by force `grace_s` seconds later; leaves nothing behind.
+
+        :param grace_s: seconds; None for the service's own `stop_grace_period`.
+        """
+
+    @abstractmethod
+    def restart(self) -> None:
+        """Stop it if it runs, start it again with the same configuration; does not wait for readiness."""
+
+    @abstractmethod
+    def logs(self, last_lines: int = 40) -> str:
+        """The last lines that the server printed."""
+
+
+class Backend(ABC):
+    """Starts deployments of one kind."""
+
+    name: str
+
+    @abstractmethod
+    def prepare(self, servers: Sequence[Server]) -> dict[str, str]:
+        """Make images or environments for these servers, as much side by side as that can be.
+
+        :returns: the servers that cannot be started, by name, with the reason (an installer's
+            message, say); the others are ready to start.
+        :raises EngineUnavailable: containers were asked for and there is no engine.
+        """
+
+    @abstractmethod
+    def start(self, server: Server, token: str) -> Deployment:
+        """Start a deployment; does not wait for readiness (`conformance.readiness` does).
+
+        :param token: goes to the application as WSGI_CONFORM_DEPLOYMENT.
+        :raises BackendError: it cannot even be started.
+        """
+
+    @abstractmethod
+    def sweep(self) -> None:
+        """Remove what crashed runs left behind; leaves runs that go on alone."""
+
+
+def grace_period(server: Server) -> float:
+    """The service's `stop_grace_period` in seconds; ten where none is given, as Compose has it."""
+    text = str(server.service.get("stop_grace_period", "10s"))
+    return float(text.removesuffix("s"))
+
+
+def stop_signal(server: Server) -> signal.Signals:
+    """The service's `stop_signal`; SIGTERM where none is given."""
+    return signal.Signals[str(server.service.get("stop_signal", "SIGTERM"))]

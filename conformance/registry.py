@@ -1,0 +1,260 @@
+"""The registry: a Compose file read as a list of servers.
+
+`compose.yaml` is the only place that says which servers there are. A service is a server when it
+carries the extension `x-wsgi-conform`. This module reads the file without Docker, so that local
+processes run from the same lines as containers; every mistake in it is reported with file and line.
+It starts nothing: that is the business of `conformance.backends`.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from conformance import __version__
+from conformance.capabilities import Capabilities
+
+EXTENSION = "x-wsgi-conform"
+BACKENDS = ("docker", "process")
+OWN_PROJECT = "wsgi-conform"
+
+
+class RegistryError(Exception):
+    """A Compose file that cannot be used: says the file, the line, what was found and expected."""
+
+    def __init__(self, path: Path, line: int | None, message: str) -> None:
+        where = f"{path}:{line}" if line else str(path)
+        super().__init__(f"{where}: {message}")
+
+
+class UnknownServer(Exception):
+    """A name that no server in the registry has."""
+
+    def __init__(self, name: str, known: Iterable[str]) -> None:
+        known = list(known)
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are: {', '.join(known)}."
+        super().__init__(f"no server is called {name!r}; {hint}")
+
+
+class Located(dict[str, Any]):
+    """A YAML mapping that knows on which line it and each of its keys stand (from 1)."""
+
+    line: int
+    lines: dict[str, int]
+
+
+class _Loader(yaml.SafeLoader):
+    """SafeLoader whose mappings are `Located`."""
+
+
+def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Located:
+    loader.flatten_mapping(node)
+    located = Located(
+        (loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
+        for key, value in node.value
+    )
+    located.line = node.start_mark.line + 1
+    located.lines = {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
+    return located
+
+
+_Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _construct_mapping)
+
+
+@dataclass(frozen=True)
+class Server:
+    """One deployment of the registry: a server in one configuration.
+
+    :param name: the service's name, e.g. ``gunicorn-gthread``.
+    :param project: the distribution that provides the server, e.g. ``gunicorn``.
+    :param version: the pinned version of that distribution, or None where nothing pins it.
+    :param requirements: the hash-pinned requirements file, or None.
+    :param capabilities: what the deployment declares that it can do.
+    :param backends: the backends that can run it, of ``docker`` and ``process``.
+    :param service: the Compose service as it stands in the file, not interpolated.
+    :param source: the Compose file.
+    """
+
+    name: str
+    project: str
+    version: str | None
+    requirements: Path | None
+    documentation: str
+    capabilities: Capabilities
+    backends: tuple[str, ...]
+    service: Mapping[str, Any] = field(repr=False)
+    source: Path = field(repr=False)
+
+    def command(self, variables: Mapping[str, str] | None = None) -> list[str]:
+        """The command line, with Compose's ``${NAME:-default}`` replaced from `variables`."""
+        variables = variables or {}
+        command = self.service["command"]
+        words = shlex.split(command) if isinstance(command, str) else command
+        return [interpolate(str(word), variables) for word in words]
+
+    def environment(self, variables: Mapping[str, str] | None = None) -> dict[str, str]:
+        """The service's own environment variables, interpolated like the command."""
+        variables = variables or {}
+        environment = self.service.get("environment") or {}
+        return {name: interpolate(str(value), variables) for name, value in environment.items()}
+
+    def as_json(self) -> dict[str, Any]:
+        """What `wsgi-conform servers --format json` says of it."""
+        return {
+            "name": self.name,
+            "project": self.project,
+            "version": self.version,
+            "command": shlex.join(self.command()),
+            "capabilities": self.capabilities.as_json(),
+            "backends": list(self.backends),
+            "documentation": self.documentation,
+        }
+
+
+_VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?:(:?-)([^}]*))?\}|(\w+))")
+
+
+def interpolate(text: str, variables: Mapping[str, str]) -> str:
+    """Replace ``$NAME``, ``${NAME}``, ``${NAME-default}`` and ``${NAME:-default}`` as Compose does.
+
+    Source: the Compose file reference, "Interpolation".
+    """
+
+    def value(match: re.Match[str]) -> str:
+        escaped, braced, operator, default, bare = match.groups()
+        if escaped:
+            return "$"
+        found = variables.get(braced or bare)
+        if operator == ":-":
+            return found or default
+        if operator == "-":
+            return default if found is None else found
+        return found or ""
+
+    return _VARIABLE.sub(value, text)
+
+
+def default_path() -> Path:
+    """The Compose file that comes with the project."""
+    return Path(__file__).resolve().parent.parent / "compose.yaml"
+
+
+def load(path: Path | None = None) -> list[Server]:
+    """Read a Compose file and return its servers in the order of the file.
+
+    :raises RegistryError: the file is missing, is not YAML, or describes a server wrongly.
+    """
+    path = path or default_path()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise RegistryError(path, None, f"cannot be read: {error.strerror}") from error
+    try:
+        document = yaml.load(text, Loader=_Loader)  # noqa: S506 (it is a SafeLoader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else None
+        raise RegistryError(path, line, f"is not YAML: {error.problem}") from error
+    if not isinstance(document, Located) or not isinstance(document.get("services"), Located):
+        raise RegistryError(path, 1, "expected a Compose file with a mapping `services`")
+    services: Located = document["services"]
+    servers = [
+        _server(path, name, service, services.lines[name])
+        for name, service in services.items()
+        if isinstance(service, Located) and EXTENSION in service
+    ]
+    if not servers:
+        raise RegistryError(path, services.line, f"no service has `{EXTENSION}`, so none is a server")
+    return servers
+
+
+def select(servers: Sequence[Server], names: Sequence[str]) -> list[Server]:
+    """The servers of these names, each once and in the order asked for; all of them for no name.
+
+    :raises UnknownServer: with the closest name that there is.
+    """
+    by_name = {server.name: server for server in servers}
+    for name in names:
+        if name not in by_name:
+            raise UnknownServer(name, by_name)
+    return [by_name[name] for name in dict.fromkeys(names)] if names else list(servers)
+
+
+def _server(path: Path, name: str, service: Located, line: int) -> Server:
+    extension = service[EXTENSION]
+    line = service.lines.get(EXTENSION, line)
+    if not isinstance(extension, Located):
+        raise RegistryError(path, line, f"expected a mapping for `{EXTENSION}` of {name}")
+
+    def wrong(key: str, message: str) -> RegistryError:
+        where = extension.lines.get(key, line)
+        return RegistryError(path, where, f"{name}: {message}")
+
+    known = {"project", "requirements", "documentation", "capabilities", "backends"}
+    for key in extension:
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f"did you mean `{close[0]}`?" if close else f"expected {', '.join(sorted(known))}."
+            raise wrong(key, f"unknown key `{key}`; {hint}")
+    for key in ("project", "documentation"):
+        if not isinstance(extension.get(key), str):
+            raise wrong(key, f"expected text for `{key}`, found {extension.get(key)!r}")
+    command = service.get("command")
+    if not (isinstance(command, str) or (isinstance(command, list) and command)):
+        raise RegistryError(
+            path, service.lines.get("command", line), f"{name}: expected a `command`, found {command!r}"
+        )
+    if not isinstance(service.get("environment") or {}, dict):
+        where = service.lines["environment"]
+        raise RegistryError(path, where, f"{name}: expected `environment` as a mapping, not a list")
+
+    requirements = None
+    if extension.get("requirements") is not None:
+        requirements = path.parent / str(extension["requirements"])
+        if not requirements.is_file():
+            raise wrong("requirements", f"requirements file {requirements} does not exist")
+    backends = extension.get("backends", list(BACKENDS))
+    if not isinstance(backends, list) or not backends or not set(backends) <= set(BACKENDS):
+        raise wrong("backends", f"expected a list of {' and '.join(BACKENDS)}, found {backends!r}")
+    declared = extension.get("capabilities") or {}
+    if not isinstance(declared, dict):
+        raise wrong("capabilities", f"expected a mapping for `capabilities`, found {declared!r}")
+    try:
+        capabilities = Capabilities.parse(declared)
+    except ValueError as error:
+        raise wrong("capabilities", str(error)) from error
+    return Server(
+        name=name,
+        project=extension["project"],
+        version=_pinned_version(extension["project"], requirements),
+        requirements=requirements,
+        documentation=extension["documentation"],
+        capabilities=capabilities,
+        backends=tuple(backends),
+        service=service,
+        source=path,
+    )
+
+
+def _pinned_version(project: str, requirements: Path | None) -> str | None:
+    if project == OWN_PROJECT:
+        return __version__
+    if requirements is None:
+        return None
+    pattern = re.compile(rf"^{re.escape(project)}==([^\s;\\]+)", re.IGNORECASE | re.MULTILINE)
+    match = pattern.search(requirements.read_text(encoding="utf-8"))
+    return match[1] if match else None
+
+
+def compose_variables() -> dict[str, str]:
+    """The variables that Compose itself would interpolate: the environment of this process."""
+    return dict(os.environ)
