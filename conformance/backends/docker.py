@@ -1,0 +1,446 @@
+"""Deployments in containers: the services of a Compose file, one container each, by the Docker SDK.
+
+Compose builds the images; the containers are made here, because every run needs ports, an identity
+and an end of its own, and runs side by side must not share a Compose project. What a service says
+of its container holds all the same: `conformance.backends.compose_service` sees to that. Whether a
+deployment is ready is not decided here but in `conformance.readiness`.
+
+A container's port is published on 127.0.0.1, where the engine's proxy accepts the connections. It
+accepts before the server listens (and closes again), and it makes an orderly close of a reset.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import os
+import select
+import signal
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from docker.errors import APIError, NotFound
+from docker.models.containers import Container
+from docker.types import LogConfig
+
+from conformance.backends import Address, Backend, BackendError, Deployment, stop_signal
+from conformance.backends.compose_service import container_settings, duration
+from conformance.backends.engine import (
+    ENGINE_TIMEOUT_S,
+    compose_version,
+    connect,
+    engine_errors,
+    last_lines,
+    reason,
+    run,
+)
+from conformance.backends.owner import OWNER_LABEL, RUN_LABEL, SERVER_LABEL, Owner, is_leftover
+from conformance.registry import Server, compose_variables, interpolate, load
+from docker import DockerClient
+
+#: Where a server listens inside its container: compose.yaml's default for WSGI_PORT.
+CONTAINER_PORT = 8000
+
+BUILD_TIMEOUT_S = 1800
+#: Seconds for which a port that was ours a moment ago may be taken by somebody else.
+PORT_TIMEOUT_S = 10
+
+_REASON_LINES = 20
+_KEPT_LOG_LINES = 400
+
+
+class DockerDeployment(Deployment):
+    """A container that serves the reference application, on the same port for as long as it lives."""
+
+    def __init__(self, backend: DockerBackend, server: Server, token: str) -> None:
+        self.server = server
+        self.token = token
+        self._backend = backend
+        self._lock = threading.Lock()
+        self._pidfd: int | None = None
+        self._ended: str | None = None
+        self._kept_log = ""
+        self._container: Container | None = None
+        self._start_at_free_port()
+
+    def _start_at_free_port(self) -> None:
+        deadline = time.monotonic() + PORT_TIMEOUT_S
+        while True:
+            self.address = Address("127.0.0.1", _free_port())
+            try:
+                self._create_and_start()
+                return
+            except APIError as error:
+                # Between being found free and being published, it was taken.
+                if not _is_port_taken(error) or time.monotonic() > deadline:
+                    raise BackendError(
+                        f"{self.server.name}: its container does not start: {reason(error)}"
+                    ) from error
+
+    def _create_and_start(self) -> None:
+        """Make the container and start it, or leave nothing behind; raises APIError as it comes."""
+        name = self._backend.container_name(self.server)
+        try:
+            with engine_errors(f"{self.server.name}: making its container"):
+                try:
+                    self._container = self._backend.create(
+                        self.server, self.token, self.address, name
+                    )
+                    self._container.start()
+                except APIError:
+                    raise
+                self._watch()
+        except BaseException as error:
+            # An interrupt may come before the engine's answer did: the name is known all the same.
+            self._backend.remove(name)
+            self._container = None
+            if isinstance(error, BackendError) and isinstance(error.__cause__, APIError):
+                raise error.__cause__ from None
+            raise
+
+    def _watch(self) -> None:
+        """Get hold of the server's main process, to see its end without asking the engine.
+
+        `exit_status` is called after each check, and the engine takes milliseconds for an answer and
+        a tenth of a second to notice an end. A pidfd is exact and takes microseconds. It can be had
+        when the engine's processes are processes of this machine: not if it is elsewhere or, as on
+        macOS and Windows, in a virtual machine. There, each call asks the engine.
+        """
+        assert self._container is not None
+        self._container.reload()
+        pid = int(self._container.attrs["State"]["Pid"])
+        if not pid or not hasattr(os, "pidfd_open"):
+            return
+        with self._lock, contextlib.suppress(OSError):
+            pidfd = os.pidfd_open(pid)
+            try:
+                # Another machine's number may be anybody's here.
+                groups = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
+                if str(self._container.id) in groups:
+                    self._pidfd, pidfd = pidfd, -1
+            finally:
+                if pidfd >= 0:
+                    os.close(pidfd)
+
+    def _unwatch(self) -> None:
+        with self._lock:
+            if self._pidfd is not None:
+                os.close(self._pidfd)
+            self._pidfd = None
+
+    def exit_status(self) -> str | None:
+        if self._ended is not None:
+            return self._ended
+        with self._lock:
+            pidfd = self._pidfd
+            if pidfd is not None:
+                poll = select.poll()
+                poll.register(pidfd, select.POLLIN)
+                if not poll.poll(0):
+                    return None
+        self._ended = self._ask_for_exit_status(certain=pidfd is not None)
+        return self._ended
+
+    def _ask_for_exit_status(self, *, certain: bool) -> str | None:
+        """What the engine knows of the end; where it is `certain`, wait until it knows."""
+        container = self._container
+        if container is None:
+            return "removed"
+        try:
+            with engine_errors(f"{self.server.name}: asking how its container ended"):
+                if certain:
+                    container.wait(timeout=ENGINE_TIMEOUT_S)
+                container.reload()
+        except NotFound:
+            return "removed by somebody else"
+        return describe_exit(container.attrs["State"])
+
+    def signal(self, number: signal.Signals) -> None:
+        try:
+            with engine_errors(f"{self.server.name}: sending {number.name}"):
+                if self._container is None:
+                    raise BackendError(f"{self.server.name}: {number.name} was sent after its end")
+                self._container.kill(signal=number.name)
+        except NotFound:
+            raise BackendError(
+                f"{self.server.name}: {number.name} was sent, but somebody removed its container"
+            ) from None
+
+    def stop(self, grace_s: float | None = None) -> None:
+        container = self._container
+        if container is None:
+            return
+        try:
+            with (
+                contextlib.suppress(NotFound),
+                engine_errors(f"{self.server.name}: stopping its container"),
+            ):
+                container.stop(timeout=self._grace(grace_s))
+                self._ended = self._ask_for_exit_status(certain=False)
+                self._kept_log = self.logs(_KEPT_LOG_LINES)
+        finally:
+            # Also when the engine did not manage to stop it, and when this is interrupted.
+            self._unwatch()
+            self._backend.remove(str(container.id))
+            self._container = None
+            self._ended = self._ended or "removed"
+
+    def _grace(self, grace_s: float | None) -> int:
+        if grace_s is None:
+            grace_s = duration(self.server.service.get("stop_grace_period", "10s"))
+        return math.ceil(grace_s)  # the engine counts in whole seconds
+
+    def restart(self) -> None:
+        self._unwatch()
+        self._ended = None
+        deadline = time.monotonic() + PORT_TIMEOUT_S
+        while True:
+            try:
+                if self._container is None:
+                    self._create_and_start()
+                else:
+                    self._container.restart(timeout=self._grace(None))
+                    self._watch()
+                return
+            except NotFound:
+                self._container = None  # somebody removed it: make it anew
+            except APIError as error:
+                if not _is_port_taken(error):
+                    raise BackendError(
+                        f"{self.server.name}: its container does not start again: {reason(error)}"
+                    ) from error
+                if time.monotonic() > deadline:
+                    raise BackendError(
+                        f"{self.server.name}: its port {self.address.port} was taken by somebody"
+                        " else while it was restarted, and is not given back"
+                    ) from error
+                time.sleep(0.1)
+            except (DockerException, requests.RequestException) as error:
+                raise BackendError(
+                    f"{self.server.name}: restarting its container: {reason(error)}"
+                ) from error
+
+    def logs(self, last_lines: int = 40) -> str:
+        if self._container is None:
+            return "\n".join(self._kept_log.splitlines()[-last_lines:])
+        try:
+            with engine_errors(f"{self.server.name}: reading what it printed"):
+                output: bytes = self._container.logs(tail=last_lines)
+        except NotFound:
+            return self._kept_log
+        return output.decode(errors="replace")
+
+
+def describe_exit(state: Mapping[str, Any]) -> str | None:
+    """How a container ended, from the `State` that the engine gives; None while it runs.
+
+    A process that a signal ended has the status 128 plus the signal's number, as in a shell.
+    """
+    if state["Running"] or state["Status"] == "created":
+        return None
+    code = int(state["ExitCode"])
+    if code > 128 and code - 128 in set(signal.Signals):
+        text = f"signal {signal.Signals(code - 128).name}"
+    else:
+        text = f"exit status {code}"
+    if state.get("OOMKilled"):
+        text += " (it reached its memory limit)"
+    if state.get("Error"):
+        text += f" ({state['Error']})"
+    return text
+
+
+class DockerBackend(Backend):
+    """Starts deployments as containers of images that Compose builds.
+
+    :param framework: the framework in the images, `reference` or `flask`.
+    :param run_id: names this run's containers, so that they can be found and swept.
+    """
+
+    name = "docker"
+
+    def __init__(self, framework: str = "reference", run_id: str = "manual") -> None:
+        self.framework = framework
+        self.run_id = run_id
+        # Of the variables that Compose would see, those that place a local process are not meant
+        # for a container: it listens where its port is published from.
+        self._variables = {
+            name: value
+            for name, value in compose_variables().items()
+            if name not in ("WSGI_HOST", "WSGI_PORT")
+        } | {"WSGI_CONFORM_FRAMEWORK": framework}
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._client: DockerClient | None = None
+
+    @property
+    def client(self) -> DockerClient:
+        """The engine's client, connected at its first use.
+
+        :raises EngineUnavailable: no engine answers.
+        """
+        with self._lock:
+            if self._client is None:
+                self._client = connect()
+            return self._client
+
+    def prepare(self, servers: Sequence[Server]) -> dict[str, str]:
+        client = self.client
+        failures: dict[str, str] = {}
+        wanted: dict[tuple[Path, str], list[Server]] = {}
+        for server in servers:
+            try:
+                image = container_settings(server, self._variables)["image"]
+            except BackendError as error:
+                failures[server.name] = str(error)
+            else:
+                wanted.setdefault((server.source, image), []).append(server)
+
+        for source in dict.fromkeys(source for source, _ in wanted):
+            services: dict[str, list[Server]] = {}
+            for (path, image), users in wanted.items():
+                if path != source:
+                    continue
+                if any("build" in server.service for server in users):
+                    services[self._builder_of(source, image, users)] = users
+                elif reason := self._missing(client, image):
+                    failures |= {server.name: reason for server in users}
+            for service, reason in self._build(source, list(services)).items():
+                failures |= {server.name: reason for server in services[service]}
+        return failures
+
+    def _builder_of(self, source: Path, image: str, users: Sequence[Server]) -> str:
+        """The service to build an image by, when several share it: each time the same.
+
+        Compose writes the service's name into the image. Building it by another one would replace
+        an image by an equal one, and leave the old one behind without a name.
+        """
+        for server in load(source):
+            text = interpolate(str(server.service.get("image", "")), self._variables)
+            if text == image and "build" in server.service:
+                return server.name
+        return users[0].name
+
+    def _build(self, source: Path, services: Sequence[str]) -> dict[str, str]:
+        """Build the images of these services; the reasons of those that cannot be, by service.
+
+        One call for all: Compose builds side by side, and when nothing changed that costs half a
+        second. It stops at the first failure, so then each is built by itself, to find which it was;
+        what was finished is in the build cache.
+        """
+        if not services:
+            return {}
+        compose_version()
+        environment = os.environ | {
+            "WSGI_CONFORM_FRAMEWORK": self.framework,
+            "DOCKER_BUILDKIT": "1",
+            "BUILDKIT_PROGRESS": "plain",
+        }
+        command = ["docker", "compose", "--ansi", "never", "--file", str(source), "build"]
+        if run([*command, *services], environment, BUILD_TIMEOUT_S).status == 0:
+            return {}
+        with ThreadPoolExecutor(max_workers=4) as pool:
+            runs = list(
+                pool.map(lambda name: run([*command, name], environment, BUILD_TIMEOUT_S), services)
+            )
+        return {
+            service: f"its image is not built:\n{last_lines(run.output, _REASON_LINES)}"
+            for service, run in zip(services, runs, strict=True)
+            if run.status != 0
+        }
+
+    def _missing(self, client: DockerClient, image: str) -> str | None:
+        """Why an image that is not built here cannot be had, or None when it is there."""
+        try:
+            with engine_errors(f"looking for the image {image}"):
+                try:
+                    client.images.get(image)
+                except NotFound:
+                    client.images.pull(*([image] if ":" in image else [image, "latest"]))
+        except (NotFound, BackendError) as error:
+            return (
+                f"its image {image} is not on this machine, has no `build` in the Compose file, and"
+                f" cannot be pulled: {reason(error)}"
+            )
+        return None
+
+    def start(self, server: Server, token: str) -> DockerDeployment:
+        return DockerDeployment(self, server, token)
+
+    def container_name(self, server: Server) -> str:
+        """A name for the next container of this run: for the reader of `docker ps`, and to remove
+        it by when its making was interrupted."""
+        return f"wsgi-conform-{self.run_id}-{server.name}-{next(self._numbers)}"
+
+    def create(self, server: Server, token: str, address: Address, name: str) -> Container:
+        """Make, and do not start, a server's container.
+
+        :raises docker.errors.APIError: the engine refuses.
+        :raises BackendError: the service is not understood, or its image is not there.
+        """
+        settings = container_settings(server, self._variables)
+        settings["environment"] = settings.get("environment", {}) | {
+            "WSGI_CONFORM_DEPLOYMENT": token,
+            "WSGI_CONFORM_FRAMEWORK": self.framework,
+        }
+        settings.setdefault("stop_signal", stop_signal(server).name)
+        try:
+            return self.client.containers.create(
+                **settings,
+                name=name,
+                ports={f"{CONTAINER_PORT}/tcp": (address.host, address.port)},
+                labels={
+                    RUN_LABEL: self.run_id,
+                    OWNER_LABEL: str(Owner.current()),
+                    SERVER_LABEL: server.name,
+                },
+                # Said rather than left to the engine's configuration: with some of its drivers
+                # nothing can be read back, and without a limit a server can fill the disk.
+                log_config=LogConfig(type=LogConfig.types.JSON, config={"max-size": "16m"}),
+                # The SDK would pass on the proxies of the user's Docker configuration.
+                use_config_proxy=False,
+            )
+        except NotFound as error:
+            raise BackendError(
+                f"{server.name}: there is no image {settings['image']}; `prepare` builds it"
+                f" ({reason(error)})"
+            ) from error
+
+    def remove(self, container: str) -> None:
+        """Remove a container, by its id or name, with its anonymous volumes, whatever its state is."""
+        try:
+            with engine_errors(f"removing the container {container}"):
+                self.client.api.remove_container(container, force=True, v=True)
+        except NotFound:
+            pass
+        except BackendError as error:
+            cause = error.__cause__
+            # Somebody else is removing it at this moment.
+            if not (isinstance(cause, APIError) and cause.status_code == 409):
+                raise
+
+    def sweep(self, *, own: bool = False) -> None:
+        """Remove what crashed runs left behind; leaves runs that go on alone.
+
+        :param own: also remove what this run still has.
+        :raises EngineUnavailable: no engine answers.
+        """
+        with engine_errors("looking for containers of earlier runs"):
+            found = self.client.api.containers(all=True, filters={"label": RUN_LABEL})
+        for container in found:
+            if is_leftover(container["Labels"], self.run_id if own else None):
+                self.remove(container["Id"])
+
+    def close(self) -> None:
+        """Remove what this run still has, and leave the engine."""
+        if self._client is not None:
+            try:
+                self.sweep(own=True)
+            finally:
+                self._client.close()
+                self._client = None

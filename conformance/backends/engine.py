@@ -1,0 +1,169 @@
+"""The container engine and Compose: finding them, and saying plainly what they answer.
+
+What is run in containers is not known here; that is `conformance.backends.docker`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import requests
+from docker.context import ContextAPI
+from docker.errors import APIError, DockerException, NotFound
+
+from conformance.backends import BackendError, EngineUnavailable
+from docker import DockerClient, from_env
+
+#: Seconds that the engine has for an answer. Far more than one takes: a machine that builds images
+#: or runs other suites at the same time answers late, and that is nothing to fail for.
+ENGINE_TIMEOUT_S = 60
+CONNECT_TIMEOUT_S = 10
+
+
+def connect() -> DockerClient:
+    """A client of the engine that the `docker` command would use.
+
+    :raises EngineUnavailable: none answers; says what was tried and what to do.
+    """
+    try:
+        client = from_env(timeout=CONNECT_TIMEOUT_S, max_pool_size=32)
+    except (DockerException, requests.RequestException, OSError, ValueError) as error:
+        raise EngineUnavailable(_unavailable(reason(error))) from error
+    client.api.timeout = ENGINE_TIMEOUT_S
+    return client
+
+
+def probe() -> str:
+    """The versions of the engine and of Compose, for `wsgi-conform doctor`.
+
+    :raises EngineUnavailable: one of them is missing; says what was tried and what to do.
+    """
+    client = connect()
+    try:
+        with engine_errors("asking for the engine's version"):
+            engine = client.version()
+    finally:
+        client.close()
+    return f"Docker Engine {engine['Version']}, Docker Compose {compose_version()}"
+
+
+def compose_version() -> str:
+    try:
+        run = run(["docker", "compose", "version", "--short"], os.environ, ENGINE_TIMEOUT_S)
+    except FileNotFoundError:
+        found = "there is no `docker` command on the PATH"
+    else:
+        version = run.output.strip().removeprefix("v")
+        if run.status == 0 and version[:1].isdigit() and int(version.partition(".")[0]) >= 2:
+            return version
+        found = f"`docker compose version` printed {last_lines(run.output, 1)!r}"
+    raise EngineUnavailable(
+        f"Docker Compose 2 or newer is needed to build the images: {found}. Install the Compose"
+        " plugin (on Debian and Ubuntu: docker-compose-v2 or docker-compose-plugin), or use"
+        " `--backend process`, which needs no container engine."
+    )
+
+
+def _unavailable(reason: str) -> str:
+    if host := os.environ.get("DOCKER_HOST"):
+        tried = f"DOCKER_HOST, which is {host}"
+    else:
+        try:
+            context = ContextAPI.get_current_context()
+            tried = f"{context.Host}, of the Docker context {context.name!r}"
+        except Exception:  # its files are broken, which is then the reason given
+            tried = "the current Docker context"
+    hint = "start one (`sudo systemctl start docker`, or Docker Desktop)"
+    if "ermission" in reason:
+        hint = "let this user use it (`sudo usermod -aG docker $USER`, then log in again)"
+    return (
+        f"no container engine answers: tried {tried}: {reason}. To have one, {hint}, or set"
+        " DOCKER_HOST to where it listens. `--backend process` needs no engine."
+    )
+
+
+def reason(error: BaseException) -> str:
+    """The one sentence of an error that says why, without the wrappings that the SDK puts round it."""
+    if isinstance(error, APIError) and error.explanation:
+        return str(error.explanation)
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, OSError) and inner.strerror:
+            return inner.strerror
+        inner = inner.__cause__ or inner.__context__
+    return str(error) or type(error).__name__
+
+
+@contextlib.contextmanager
+def engine_errors(doing: str) -> Iterator[None]:
+    """Turn what the SDK raises into a BackendError that says at what; NotFound is left to callers."""
+    try:
+        yield
+    except NotFound:
+        raise
+    except (DockerException, requests.RequestException) as error:
+        raise BackendError(f"{doing}: the container engine says: {reason(error)}") from error
+
+
+@dataclass(frozen=True)
+class Run:
+    status: int
+    output: str
+
+
+def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Run:
+    """Run a command to its end; if this process is interrupted, the command and its children end too.
+
+    A session of its own: `docker compose` is two processes, and a signal to the first alone would
+    leave the second building.
+    """
+    process = subprocess.Popen(
+        argv,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+    )
+    try:
+        output, _ = process.communicate(timeout=timeout_s)
+    except BaseException as error:
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            try:
+                output, _ = process.communicate(timeout=10)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        if not isinstance(error, subprocess.TimeoutExpired):
+            raise
+        text = (
+            f"{output.decode(errors='replace')}\nnot finished after {timeout_s:.0f} s, so stopped"
+        )
+        return Run(-1, text)
+    return Run(process.returncode, output.decode(errors="replace"))
+
+
+def last_lines(text: str, count: int) -> str:
+    return "\n".join([line.rstrip() for line in text.splitlines() if line.strip()][-count:])
+
+
+def _free_port() -> int:
+    """A port that was free a moment ago.
+
+    Not left to the engine, which would choose another one at each restart.
+    """
+    with socket.socket() as probing:
+        probing.bind(("127.0.0.1", 0))
+        return int(probing.getsockname()[1])
+
+
+def _is_port_taken(error: APIError) -> bool:
+    text = str(error.explanation).lower()
+    return "port is already allocated" in text or "address already in use" in text

@@ -1,0 +1,54 @@
+"""Ports for local processes: chosen so that two deployments, or two runs, never get the same one.
+
+To bind port 0, note the number and close the socket would be a race: until the server binds it, the
+kernel may hand the same number to anybody, outgoing connections included. Ports below the ephemeral
+range are handed to nobody, and a lock on a file per port keeps harnesses apart.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+import socket
+import tempfile
+from pathlib import Path
+
+from conformance.backends import BackendError
+
+_RANGE = range(20000, 32000)
+
+
+class Port:
+    """A port of this machine that is ours until `release`."""
+
+    def __init__(self, number: int, lock: int) -> None:
+        self.number = number
+        self._lock = lock
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def reserve(host: str = "127.0.0.1") -> Port:
+    """Reserve a free port.
+
+    :raises BackendError: every port of the range is taken.
+    """
+    directory = Path(tempfile.gettempdir()) / f"wsgi-conform-ports-{os.getuid()}"
+    directory.mkdir(mode=0o700, exist_ok=True)
+    for number in random.sample(_RANGE, len(_RANGE)):
+        lock = os.open(directory / str(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, number))
+        except OSError:
+            os.close(lock)
+            continue
+        return Port(number, lock)
+    raise BackendError(f"no port of {_RANGE.start} to {_RANGE.stop - 1} is free on {host}")

@@ -1,0 +1,197 @@
+"""The process backend: deployments as local processes, each in a virtual environment of its own.
+
+It runs the command that the container would run, on a loopback port. The server gets an environment
+that is built from nothing, so that no secret and no setting of this machine reaches it, and a working
+directory of its own that is gone when it is.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import reference_app
+from conformance.backends import (
+    Address,
+    Backend,
+    BackendError,
+    Deployment,
+    environments,
+    grace_period,
+    owner,
+    ports,
+    stop_signal,
+)
+from conformance.registry import Server
+
+HOST = "127.0.0.1"
+_TOKEN = "WSGI_CONFORM_DEPLOYMENT"
+
+
+class ProcessDeployment(Deployment):
+    """A server as a local process group."""
+
+    def __init__(
+        self, server: Server, token: str, environment: Path, framework: str, owned_by: str
+    ) -> None:
+        self.server = server
+        self.token = token
+        self._port = ports.reserve(HOST)
+        self.address = Address(HOST, self._port.number)
+        self._directory = Path(tempfile.mkdtemp(prefix="wsgi-conform-"))
+        self._log = self._directory / "server.log"
+        temporary = self._directory / "tmp"
+        temporary.mkdir()
+        # The application is reached by a link, so that nothing else that is installed beside it
+        # here can be imported by the server.
+        code = self._directory / "code"
+        code.mkdir()
+        (code / "reference_app").symlink_to(Path(reference_app.__file__).parent)
+        self._variables = {
+            "PATH": f"{environment / 'bin'}:/usr/local/bin:/usr/bin:/bin",
+            "VIRTUAL_ENV": str(environment),
+            "HOME": str(self._directory),
+            "TMPDIR": str(temporary),
+            "LANG": "C.UTF-8",
+            "PYTHONUNBUFFERED": "1",
+            "WSGI_HOST": HOST,
+            "WSGI_PORT": str(self._port.number),
+            "WSGI_CONFORM_FRAMEWORK": framework,
+            _TOKEN: token,
+            owner.VARIABLE: owned_by,
+        }
+        own = server.environment(self._variables)
+        own_path = own.pop("PYTHONPATH", None)
+        paths = [str((server.source.parent / own_path).resolve())] if own_path else []
+        self._variables.update(own, PYTHONPATH=os.pathsep.join([*paths, str(code)]))
+        self._process: subprocess.Popen[bytes] | None = None
+        try:
+            self._start()
+        except BaseException:
+            self._clean()
+            raise
+
+    def _start(self) -> None:
+        command = self.server.command(self._variables)
+        program = shutil.which(command[0], path=self._variables["PATH"])
+        if program is None:
+            raise BackendError(
+                f"{self.server.name}: the command {command[0]!r} is not in its environment; "
+                f"do its requirements install it?"
+            )
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [program, *command[1:]],
+                cwd=self._directory,
+                env=self._variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+
+    def exit_status(self) -> str | None:
+        if self._process is None:
+            return "stopped"
+        code = self._process.poll()
+        if code is None:
+            return None
+        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+
+    def signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+
+    def stop(self, grace_s: float | None = None) -> None:
+        self._end(grace_period(self.server) if grace_s is None else grace_s)
+        self._clean()
+
+    def restart(self) -> None:
+        self._end(grace_period(self.server))
+        self._start()
+
+    def logs(self, last_lines: int = 40) -> str:
+        try:
+            with self._log.open("rb") as log:
+                log.seek(max(0, log.seek(0, os.SEEK_END) - 64 * 1024))
+                text = log.read().decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
+        return "\n".join(text.splitlines()[-last_lines:])
+
+    def _end(self, grace_s: float) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.poll() is None:
+            process.send_signal(stop_signal(self.server))
+            try:
+                process.wait(grace_s)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        # Workers that outlived the main process, in its process group or out of it.
+        assert self.token is not None
+        owner.kill(owner.processes(_TOKEN, self.token))
+
+    def _clean(self) -> None:
+        self._port.release()
+        shutil.rmtree(self._directory, ignore_errors=True)
+
+
+class ProcessBackend(Backend):
+    """Deployments as local processes.
+
+    :param framework: `reference` or `flask`: what the application is run on.
+    :param owned_by: the harness that everything belongs to (`backends.owner`).
+    """
+
+    name = "process"
+
+    def __init__(self, framework: str = "reference", owned_by: str | None = None) -> None:
+        self.framework = framework
+        self.owned_by = owned_by or owner.me()
+
+    def prepare(self, servers: Sequence[Server]) -> dict[str, str]:
+        failed: dict[str, str] = {}
+
+        def install(server: Server) -> None:
+            try:
+                self._environment(server)
+            except BackendError as error:
+                failed[server.name] = str(error)
+
+        # Threads, because uv does the work; a lock per environment makes each of them once.
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
+            list(pool.map(install, servers))
+        return failed
+
+    def start(self, server: Server, token: str) -> ProcessDeployment:
+        environment = self._environment(server)
+        return ProcessDeployment(server, token, environment, self.framework, self.owned_by)
+
+    def sweep(self) -> None:
+        owner.sweep_processes()
+
+    def _environment(self, server: Server) -> Path:
+        if self.name not in server.backends:
+            raise BackendError(
+                f"{server.name} does not run as a local process: its service says "
+                f"`backends: {list(server.backends)}`"
+            )
+        framework = pinned(self.framework)
+        files = [framework]
+        if server.requirements is not None and server.requirements != framework:
+            files.append(server.requirements)
+        return environments.make(f"{server.project}-{self.framework}", files)
+
+
+def pinned(name: str) -> Path:
+    """The pinned requirements file of that name among those that come with the project."""
+    return Path(__file__).resolve().parents[2] / "docker" / "requirements" / f"{name}.txt"

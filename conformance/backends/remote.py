@@ -1,0 +1,77 @@
+"""The remote backend: a deployment that already runs somewhere, reached by its URL.
+
+It is started and stopped by somebody else, so checks that need its control do not apply to it.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from conformance.backends import Address, Backend, BackendError, Deployment
+from conformance.registry import Server
+
+#: Replaced in a URL by each server's name.
+NAME = "{name}"
+
+
+def address_of(url: str) -> Address:
+    """The address in a root URL.
+
+    :raises BackendError: it is not of the form http://HOST:PORT.
+    """
+    try:
+        parts = urlsplit(url)
+        port = parts.port or 80
+    except ValueError as error:
+        raise BackendError(f"expected a URL like http://127.0.0.1:8000, found {url!r}: {error}") from None
+    if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query:
+        raise BackendError(
+            f"expected a URL like http://127.0.0.1:8000 (http, a host, no path), found {url!r}"
+        )
+    return Address(parts.hostname, port)
+
+
+class RemoteDeployment(Deployment):
+    """Something that runs already; whether it is alive shows only when it is talked to."""
+
+    token = None
+    controllable = False
+
+    def __init__(self, server: Server, address: Address) -> None:
+        self.server = server
+        self.address = address
+
+    def exit_status(self) -> str | None:
+        return None
+
+    def signal(self, number: signal.Signals) -> None:
+        raise BackendError(f"{self.server.name} runs elsewhere and cannot be signalled")
+
+    def stop(self, grace_s: float | None = None) -> None:
+        """Leave it as it is: it is not ours."""
+
+    def restart(self) -> None:
+        """Leave it as it is: it is not ours."""
+
+    def logs(self, last_lines: int = 40) -> str:
+        return f"(the log is where {self.address} runs)"
+
+
+class RemoteBackend(Backend):
+    """Deployments at a URL, in which `{name}` stands for the server's name."""
+
+    name = "remote"
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    def prepare(self, servers: Sequence[Server]) -> dict[str, str]:
+        return {}
+
+    def start(self, server: Server, token: str) -> RemoteDeployment:
+        return RemoteDeployment(server, address_of(self.url.replace(NAME, server.name)))
+
+    def sweep(self) -> None:
+        """Nothing was started."""

@@ -1,0 +1,228 @@
+"""Contexts: what belongs to one request is seen by that request alone, however many run at once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from conformance.capabilities import Capabilities
+from conformance.client import Connection, PeerError, Response, Wire
+from conformance.client.http import Client
+from conformance.clauses import clause, flask, pep3333
+
+#: How many requests meet where the deployment declares no bound.
+MANY = 16
+#: Seconds that a request waits in vain where a rendezvous must not come about.
+SHORT_PATIENCE_S = 0.4
+
+CONTEXT = flask("reqcontext", "How the Context Works")
+APP_CONTEXT = flask("appcontext", "Lifetime of the Context")
+VARIABLES = pep3333("environ Variables")
+
+
+def read_json(response: Response) -> dict[str, Any]:
+    """A JSON object in a response of status 200."""
+    if response.status != 200:
+        raise PeerError(f"expected 200, found {response.describe()}: {response.body[:200]!r}")
+    found = json.loads(response.body)
+    assert isinstance(found, dict)
+    return found
+
+
+def meet(
+    wire: Wire, key: str, parties: int, *, path: str = "/context/meet", patience_s: float | None = None
+) -> dict[str, dict[str, Any]]:
+    """Send `parties` requests at once, each on its own connection with a payload of its own.
+
+    Each is held in its handler until all are in theirs: the last one sent lets all of them go.
+
+    :returns: what each answered, by the payload it was sent.
+    """
+    connections: Sequence[Connection] = wire.connect_many(parties)
+    payloads = [uuid4().hex for _ in connections]
+    patience = wire.time_limit_s * 0.8 if patience_s is None else patience_s
+    for connection, payload in zip(connections, payloads, strict=True):
+        query = urlencode({"key": key, "parties": parties, "patience": patience, "payload": payload})
+        connection.request(
+            "POST",
+            f"{path}?{query}",
+            [("X-Payload", payload), ("Content-Type", "text/plain"), ("Connection", "close")],
+            payload.encode(),
+        )
+    answers = {}
+    for connection, payload in zip(connections, payloads, strict=True):
+        answers[payload] = read_json(connection.receive("POST"))
+    return answers
+
+
+def at_once(capabilities: Capabilities) -> int:
+    """How many requests can be held at the same time, as far as it is declared."""
+    return min(capabilities.concurrency or MANY, MANY)
+
+
+@clause("context/concurrency/as-declared", "must", VARIABLES, requires=("concurrency",))
+def test_concurrency_as_declared(wire: Wire, capabilities: Capabilities, key: str) -> None:
+    """As many requests as the deployment declares are inside their handlers at the same time."""
+    answers = meet(wire, key, at_once(capabilities))
+    assert [answer["met"] for answer in answers.values()] == [True] * len(answers)
+
+
+@clause("context/concurrency/not-more", "must", VARIABLES, requires=("bounded-concurrency",))
+def test_concurrency_not_more(wire: Wire, capabilities: Capabilities, key: str) -> None:
+    """One request more than the deployment declares has to wait until another has ended."""
+    assert capabilities.concurrency is not None
+    parties = capabilities.concurrency + 1
+    answers = meet(wire, key, parties, patience_s=SHORT_PATIENCE_S)
+    assert [answer["met"] for answer in answers.values()] == [False] * parties
+
+
+@clause("context/multithread-flag", "must", VARIABLES)
+def test_multithread(client: Client, capabilities: Capabilities) -> None:
+    """`wsgi.multithread` is true where another thread may run the application at the same time."""
+    assert client.get("/context/flags").json()["multithread"] is capabilities.multithread
+
+
+@clause("context/multiprocess-flag", "must", VARIABLES, requires=("control",))
+def test_multiprocess(client: Client, capabilities: Capabilities) -> None:
+    """`wsgi.multiprocess` is true where an equivalent application may run in another process."""
+    flags = client.get("/context/flags").json()
+    assert (flags["multiprocess"], flags["run_once"]) == (capabilities.processes > 1, False)
+
+
+def isolated(wire: Wire, capabilities: Capabilities, key: str, name: str) -> None:
+    """Every request of a rendezvous finds its own payload in the place called `name`."""
+    answers = meet(wire, key, at_once(capabilities))
+    assert {payload: answer[name] for payload, answer in answers.items()} == {
+        payload: payload for payload in answers
+    }
+    assert all(answer["met"] for answer in answers.values())
+
+
+@clause("context/g/isolated", "contract", flask("appcontext", "Storing Data"), requires=("concurrency",))
+def test_g_isolated(wire: Wire, capabilities: Capabilities, key: str) -> None:
+    """`g` holds what its own request put there, while others are held in the same handler."""
+    isolated(wire, capabilities, key, "g")
+
+
+@clause("context/request/isolated", "contract", CONTEXT, requires=("concurrency",))
+def test_request_isolated(wire: Wire, capabilities: Capabilities, key: str) -> None:
+    """`request` is the request of its own handler: its query, kept by a proxy over the rendezvous."""
+    isolated(wire, capabilities, key, "request")
+
+
+@clause("context/request/headers-isolated", "contract", CONTEXT, requires=("concurrency",))
+def test_headers_isolated(wire: Wire, capabilities: Capabilities, key: str) -> None:
+    """A header field is that of the handler's own request."""
+    isolated(wire, capabilities, key, "header")
+
+
+@clause("context/request/body-isolated", "contract", CONTEXT, requires=("concurrency",))
+def test_body_isolated(wire: Wire, capabilities: Capabilities, key: str) -> None:
+    """A body that is read only after the rendezvous is that of the handler's own request."""
+    isolated(wire, capabilities, key, "body")
+
+
+@clause("context/session/isolated", "contract", flask("quickstart", "Sessions"), requires=("concurrency",))
+def test_session_isolated(wire: Wire, capabilities: Capabilities, key: str) -> None:
+    """`session` holds what its own request put there."""
+    isolated(wire, capabilities, key, "session")
+
+
+@clause("context/g/isolated-in-teardown", "contract", APP_CONTEXT, requires=("concurrency",))
+def test_g_in_teardown(wire: Wire, client: Client, capabilities: Capabilities, key: str) -> None:
+    """A teardown function sees the `g` of its own request."""
+    answers = meet(wire, key, at_once(capabilities), path="/context/teardown")
+    events = client.journal(key, until=lambda events: len(events) >= len(answers))
+    assert sorted(event["payload"] for event in events) == sorted(answers)
+
+
+@clause("context/g/empty-at-start", "contract", APP_CONTEXT)
+def test_g_empty_at_start(client: Client) -> None:
+    """A request never finds in `g` what an earlier one on the same worker put there."""
+    found = [client.get(f"/context/remember?payload={number}").json() for number in range(20)]
+    assert found == [{"found": None, "g": str(number)} for number in range(20)]
+
+
+@clause("context/g/empty-after-error", "contract", APP_CONTEXT)
+def test_g_empty_after_error(client: Client) -> None:
+    """What a request put in `g` is gone with it, even when its view failed."""
+    for number in range(10):
+        assert client.get(f"/context/remember-and-fail?payload={number}").status_code == 500
+        assert client.get("/context/remember?payload=x").json() == {"found": None, "g": "x"}
+
+
+@clause("context/g/empty-on-kept-connection", "contract", APP_CONTEXT, requires=("keep-alive",))
+def test_g_kept_connection(wire: Wire) -> None:
+    """The requests of one connection share a handler thread, and still not `g`."""
+    connection = wire.connect()
+    for number in range(20):
+        connection.request("GET", f"/context/remember?payload={number}")
+        assert read_json(connection.receive()) == {"found": None, "g": str(number)}
+
+
+@clause("context/load/unique-payloads", "contract", CONTEXT)
+def test_unique_payloads(wire: Wire, capabilities: Capabilities) -> None:
+    """Of 400 requests over connections that run side by side, each is answered with its own payload."""
+    rounds, width = 50, 8
+    for _ in range(rounds):
+        connections = wire.connect_many(width)
+        payloads = [uuid4().hex for _ in connections]
+        for connection, payload in zip(connections, payloads, strict=True):
+            target = f"/context/remember?payload={payload}"
+            connection.request("GET", target, [("Connection", "close")])
+        found = [read_json(connection.receive()) for connection in connections]
+        assert found == [{"found": None, "g": payload} for payload in payloads]
+        wire.close()
+
+
+@clause("context/outside", "contract", flask("reqcontext", "Lifetime of the Context"))
+def test_outside(client: Client) -> None:
+    """Outside of a request the proxies raise a RuntimeError that says so, and never give old data."""
+    seen = client.get("/context/outside?payload=x").json()
+    assert (seen.pop("has_request_context"), seen.pop("has_app_context")) == (False, False)
+    assert {name: text.partition(":")[0] for name, text in seen.items()} == {
+        "request": "RuntimeError",
+        "session": "RuntimeError",
+        "g": "RuntimeError",
+        "current_app": "RuntimeError",
+    }
+    assert "outside of request context" in seen["request"]
+    assert "outside of application context" in seen["g"]
+
+
+@clause("context/copied-to-thread", "contract", flask("api", "flask.copy_current_request_context"))
+def test_copied(client: Client) -> None:
+    """`copy_current_request_context` gives a thread of the application the request it came from."""
+    answer = client.get("/context/copied?payload=x")
+    assert answer.json() == {"payload": "x", "endpoint": "context.copied"}
+
+
+@clause("context/nested", "contract", flask("appcontext", "Manually Push a Context"))
+def test_nested(client: Client) -> None:
+    """A context pushed inside another has a `g` of its own, and gives way to the outer one again."""
+    assert client.get("/context/nested").json() == {
+        "inner_found": None,
+        "g": "outer",
+        "inner_path": "/inner",
+        "path": "/context/nested",
+    }
+
+
+@clause("context/proxies", "contract", flask("reqcontext", "Notes On Proxies"))
+def test_proxies(client: Client) -> None:
+    """The proxies stand for the objects, and `_get_current_object` gives the object itself."""
+    assert client.get("/context/proxies").json() == {
+        "current_app": "reference_app",
+        "same_application": True,
+        "request_type": "Request",
+        "truth": True,
+    }
+
+
+@clause("context/stream", "contract", flask("patterns/streaming", "Streaming with Context"))
+def test_stream(client: Client) -> None:
+    """`stream_with_context` keeps `g` and `request` for a generator that runs after the view."""
+    assert client.get("/context/stream?payload=x").text == "g=x;request=x"

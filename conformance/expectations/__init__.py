@@ -1,0 +1,184 @@
+"""Expectations: the known deviations of servers, one TOML file per deployment or project beside this.
+
+    [[deviation]]
+    check = "http/host/missing"                    # the check's whole id, never a pattern
+    instead = "Answers 200."                       # what happens instead
+    reason = "Host is not looked at."              # why it is as it is
+    reference = "https://github.com/..."           # issue, documentation or source; or "unreported"
+    versions = ">=3.0"                             # which releases (PEP 440); all where it is left out
+    deployments = ["gunicorn-sync"]                # in a project's file: only these of its deployments
+    crash = true                                   # the deployment dies; covers nothing else
+
+`waitress.toml` holds for the deployment of that name and for every deployment of that project. An
+entry that does not hold any more is a stale one and makes the run fail.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
+from packaging.version import InvalidVersion, Version
+
+DIRECTORY = Path(__file__).parent
+
+_TEXTS = ("check", "instead", "reason", "reference")
+_KEYS = {*_TEXTS, "versions", "deployments", "crash"}
+
+
+class ExpectationError(Exception):
+    """An expectations file that cannot be used: says file, line, what was found and expected."""
+
+    def __init__(self, path: Path, line: int, message: str) -> None:
+        super().__init__(f"{path}:{line}: {message}")
+
+
+@dataclass(frozen=True)
+class Expectation:
+    """One known deviation."""
+
+    check: str
+    instead: str
+    reason: str
+    reference: str
+    versions: SpecifierSet
+    deployments: tuple[str, ...]
+    crash: bool
+    path: Path
+    line: int
+
+    def holds_for(self, server: str, version: str | None) -> bool:
+        """Whether it is about this deployment in this version; an unknown version is covered."""
+        if self.deployments and server not in self.deployments:
+            return False
+        try:
+            return version is None or self.versions.contains(Version(version), prereleases=True)
+        except InvalidVersion:
+            return True
+
+    def as_json(self) -> dict[str, Any]:
+        """As in results.json."""
+        return {
+            "instead": self.instead,
+            "reason": self.reason,
+            "reference": self.reference,
+            "versions": str(self.versions),
+            "crash": self.crash,
+            "file": f"{self.path.name}:{self.line}",
+        }
+
+
+def load(
+    server: str, project: str, version: str | None, directory: Path = DIRECTORY
+) -> dict[str, Expectation]:
+    """The deviations that are known of a deployment, by check id.
+
+    :raises ExpectationError: a file is not TOML, an entry is incomplete, or a check is listed twice.
+    """
+    found: dict[str, Expectation] = {}
+    for name in dict.fromkeys([project.lower(), server]):
+        path = directory / f"{name}.toml"
+        if not path.is_file():
+            continue
+        for expectation in read(path):
+            if not expectation.holds_for(server, version):
+                continue
+            earlier = found.setdefault(expectation.check, expectation)
+            if earlier is not expectation:
+                where = f"{earlier.path.name}:{earlier.line}"
+                raise ExpectationError(
+                    path,
+                    expectation.line,
+                    f"{expectation.check} is listed for {server} already, at {where}; keep one entry",
+                )
+    return found
+
+
+def read(path: Path) -> list[Expectation]:
+    """The entries of one file.
+
+    :raises ExpectationError: the file is not TOML or an entry is not what it has to be.
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        match = re.search(r"line (\d+)", str(error))
+        line = int(match[1]) if match else text.count("\n") + 1
+        raise ExpectationError(path, line, f"is not TOML: {error}") from error
+    unknown = set(document) - {"deviation"}
+    if unknown:
+        line = _line_of(text, rf"^\s*\[?\[?\s*{re.escape(min(unknown))}\b")
+        raise ExpectationError(path, line, f"expected [[deviation]] only, found {min(unknown)!r}")
+    entries = document.get("deviation", [])
+    if not isinstance(entries, list):
+        line = _line_of(text, r"^\s*\[\s*deviation\b")
+        raise ExpectationError(path, line, "expected [[deviation]], a list; found [deviation]")
+    headers = [
+        number
+        for number, line_text in enumerate(text.splitlines(), 1)
+        if re.match(r"\s*\[\[\s*deviation\s*\]\]", line_text)
+    ]
+    return [_entry(path, line, entry) for line, entry in zip(headers, entries, strict=True)]
+
+
+def check_ids(found: Collection[Expectation], known: Collection[str]) -> None:
+    """Every entry is about a check that there is.
+
+    :raises ExpectationError: one is not; says the closest id.
+    """
+    for expectation in found:
+        if expectation.check not in known:
+            close = difflib.get_close_matches(expectation.check, known, n=1)
+            hint = f"; did you mean {close[0]!r}?" if close else ""
+            raise ExpectationError(
+                expectation.path, expectation.line, f"no check is called {expectation.check!r}{hint}"
+            )
+
+
+def _entry(path: Path, line: int, entry: dict[str, Any]) -> Expectation:
+    for key in entry:
+        if key not in _KEYS:
+            close = difflib.get_close_matches(key, _KEYS, n=1)
+            hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(sorted(_KEYS))}."
+            raise ExpectationError(path, line, f"unknown key `{key}`; {hint}")
+    for key in _TEXTS:
+        if not isinstance(entry.get(key), str) or not entry[key].strip():
+            raise ExpectationError(path, line, f"expected text for `{key}`, found {entry.get(key)!r}")
+    reference = entry["reference"]
+    if not reference.startswith("https://") and reference != "unreported":
+        raise ExpectationError(
+            path, line, f"expected `reference` as an https link or 'unreported', found {reference!r}"
+        )
+    try:
+        versions = SpecifierSet(entry.get("versions", ""))
+    except (InvalidSpecifier, AttributeError) as error:
+        raise ExpectationError(
+            path, line, f"expected `versions` like '>=3.0,<4', found {entry['versions']!r}"
+        ) from error
+    deployments = entry.get("deployments", [])
+    if not isinstance(deployments, list) or not all(isinstance(name, str) for name in deployments):
+        raise ExpectationError(path, line, f"expected a list of names, found {deployments!r}")
+    crash = entry.get("crash", False)
+    if not isinstance(crash, bool):
+        raise ExpectationError(path, line, f"expected `crash` to be true or false, found {crash!r}")
+    texts = {key: entry[key].strip() for key in _TEXTS}
+    return Expectation(
+        **texts,
+        versions=versions,
+        deployments=tuple(deployments),
+        crash=crash,
+        path=path,
+        line=line,
+    )
+
+
+def _line_of(text: str, pattern: str) -> int:
+    match = re.search(pattern, text, re.MULTILINE)
+    return text.count("\n", 0, match.start()) + 1 if match else 1

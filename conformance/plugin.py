@@ -1,0 +1,346 @@
+"""The pytest plugin: one deployment, every check, a verdict each.
+
+    pytest -p conformance.plugin --pyargs conformance.checks --wsgi-server waitress
+
+One pytest process judges one deployment: it starts it, runs the checks, restarts it when a check has
+killed it, and stops it. `wsgi-conform run` starts such a process per server and reads what each says
+on a pipe, one JSON object a line (`--wsgi-events`). The plugin changes pytest's own outcome in the
+way of xfail: a listed deviation is expected to fail, a stale one fails by passing.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Generator, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import requests
+
+from conformance import backends, expectations, readiness, registry
+from conformance.backends import BackendError, Deployment
+from conformance.backends.remote import RemoteBackend
+from conformance.capabilities import REQUIRABLE, Capabilities
+from conformance.clauses import Clause, clause_of
+from conformance.client import Recorder, Wire
+from conformance.client.http import Client
+from conformance.client.wire import TIME_LIMIT_S
+from conformance.expectations import Expectation
+from conformance.verdicts import EXIT_ERROR, Outcome, Verdict, judge
+
+#: The longest message that is kept of a failure, in characters.
+MESSAGE_KEPT = 4000
+
+_INTERNAL = "used by `wsgi-conform run`"
+
+_clause = pytest.StashKey[Clause]()
+_recorder = pytest.StashKey[Recorder]()
+_run = pytest.StashKey["Run"]()
+
+#: What a peer does wrong: our own PeerError and a check's assert are both AssertionErrors.
+_BLAMES_THE_PEER = (AssertionError, requests.RequestException, pytest.fail.Exception)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """The options of the plugin."""
+    group = parser.getgroup("wsgi-conform", "conformance of a WSGI server")
+    group.addoption("--wsgi-server", metavar="NAME", help="the deployment to judge")
+    group.addoption("--wsgi-backend", choices=("process", "docker"), default="process")
+    group.addoption("--wsgi-url", metavar="URL", help="judge what already runs there")
+    group.addoption("--wsgi-compose", metavar="FILE", type=Path, help="the registry of servers")
+    group.addoption("--wsgi-expectations", metavar="DIR", type=Path, default=expectations.DIRECTORY)
+    group.addoption("--wsgi-framework", choices=("reference", "flask"), default="reference")
+    group.addoption("--wsgi-time-limit", metavar="SECONDS", type=float, default=TIME_LIMIT_S)
+    group.addoption("--wsgi-owner", metavar="OWNER", help=_INTERNAL)
+    group.addoption("--wsgi-events", metavar="FD", type=int, help=_INTERNAL)
+
+
+class Run:
+    """One deployment under the suite."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        option = config.option
+        servers = registry.load(option.wsgi_compose)
+        self.server = registry.select(servers, [option.wsgi_server])[0]
+        self.time_limit_s: float = option.wsgi_time_limit
+        self._directory: Path = option.wsgi_expectations
+        self._backend = make_backend(
+            option.wsgi_backend, option.wsgi_url, option.wsgi_framework, option.wsgi_owner
+        )
+        self._events = os.fdopen(option.wsgi_events, "w") if option.wsgi_events else None
+        self._deployment: Deployment | None = None
+        self.expectations: dict[str, Expectation] = {}
+        # Read before anything is started, so that a mistake in a file is told at once.
+        expectations.load(self.server.name, self.server.project, None, self._directory)
+
+    @property
+    def deployment(self) -> Deployment:
+        """The deployment; there is one from the first check to the last."""
+        assert self._deployment is not None
+        return self._deployment
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the deployment declares, and whether this harness controls it."""
+        declared = self.server.capabilities
+        if self._deployment is None or self._deployment.controllable:
+            return declared
+        return Capabilities(**{**vars(declared), "control": False})
+
+    def start(self) -> None:
+        """Start the deployment and learn which versions it runs.
+
+        :raises BackendError: it does not start; carries its last output.
+        """
+        failed = self._backend.prepare([self.server]).get(self.server.name)
+        if failed is not None:
+            raise BackendError(failed)
+        self._deployment = self._backend.start(self.server, uuid4().hex)
+        identity = readiness.wait_until_ready(self._deployment)
+        version = identity.version_of(self.server.project) or self.server.version
+        self.expectations = expectations.load(
+            self.server.name, self.server.project, version, self._directory
+        )
+        self.emit(
+            "started",
+            version=version,
+            python=identity.python,
+            framework=identity.framework,
+            address=str(self._deployment.address),
+        )
+
+    def stop(self) -> None:
+        """Stop the deployment, if one was started."""
+        if self._deployment is not None:
+            self._deployment.stop()
+
+    def emit(self, event: str, **details: Any) -> None:
+        """Tell `wsgi-conform run`, if that is who started this."""
+        if self._events is not None:
+            self._events.write(json.dumps({"event": event, **details}) + "\n")
+            self._events.flush()
+
+    def outcome_after(self, outcome: Outcome) -> tuple[Outcome, str]:
+        """The outcome of a check, seen what state it left the deployment in, which is put right.
+
+        A deployment that died is started again for the next check, and one that failed a check and
+        does not answer afterwards as well, so that no check is blamed for an earlier one.
+        """
+        deployment = self.deployment
+        status = deployment.exit_status()
+        if status is not None:
+            output = deployment.logs(10)
+            deployment.restart()
+            readiness.wait_until_ready(deployment)
+            return Outcome.CRASHED, f"the deployment ended during the check: {status}\n{output}\n"
+        failed = outcome in (Outcome.FAILED, Outcome.ERROR)
+        if failed and not readiness.answers(deployment, self.time_limit_s):
+            deployment.restart()
+            readiness.wait_until_ready(deployment)
+            return outcome, "the deployment did not answer any more afterwards and was restarted\n"
+        return outcome, ""
+
+
+def make_backend(
+    name: str, url: str | None, framework: str, owned_by: str | None
+) -> backends.Backend:
+    """The backend of that name; a URL means that nothing is started."""
+    if url is not None:
+        return RemoteBackend(url)
+    if name == "docker":
+        # Imported here, because the Docker SDK takes longer to import than all the rest.
+        from conformance.backends.docker import DockerBackend
+
+        return DockerBackend(framework, owned_by)
+    from conformance.backends.process import ProcessBackend
+
+    return ProcessBackend(framework, owned_by)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Read the registry and the expectations; a mistake in them is wrong usage, told at once."""
+    if config.option.wsgi_server is None:
+        return
+    try:
+        config.stash[_run] = Run(config)
+    except (registry.RegistryError, registry.UnknownServer, expectations.ExpectationError) as error:
+        raise pytest.UsageError(str(error)) from error
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give every check its clause; ids are unique, and expectations are about checks that exist."""
+    known: dict[str, pytest.Item] = {}
+    for item in items:
+        clause = clause_of(getattr(item, "obj", None))
+        if clause is None:
+            raise pytest.UsageError(f"{item.nodeid} has no @clause, so it is no check")
+        if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
+            # A row of a table is a check of its own, named by the row.
+            identity = f"{clause.id}/{item.callspec.id}"
+            clause = Clause(identity, clause.level, clause.title, clause.source, clause.requires)
+        if clause.id in known:
+            raise pytest.UsageError(
+                f"{clause.id} is the id of both {known[clause.id].nodeid} and {item.nodeid}"
+            )
+        known[clause.id] = item
+        item.stash[_clause] = clause
+        # `-k` finds checks by their ids as well as by the names of their functions.
+        item.extra_keyword_matches.add(clause.id)
+    run = config.stash.get(_run, None)
+    if run is not None:
+        try:
+            loaded = expectations.load(run.server.name, run.server.project, None, run._directory)
+            expectations.check_ids(loaded.values(), known)
+        except expectations.ExpectationError as error:
+            raise pytest.UsageError(str(error)) from error
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, object]:
+    """Have the deployment running while the checks run."""
+    run = session.config.stash.get(_run, None)
+    if run is None or session.config.option.collectonly or session.testsfailed:
+        return (yield)
+    try:
+        try:
+            run.start()
+        except BackendError as error:
+            run.emit("failed", message=str(error))
+            pytest.exit(str(error), returncode=EXIT_ERROR)
+        result = yield
+        run.emit("finished")
+        return result
+    finally:
+        run.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Judge the check and make pytest's report agree with the verdict."""
+    report = yield
+    run = item.config.stash.get(_run, None)
+    if run is None:
+        return report
+    clause = item.stash[_clause]
+    expectation = run.expectations.get(clause.id)
+    message = _message(call)
+    if call.when == "call":
+        outcome = _outcome(call)
+        outcome, note = run.outcome_after(outcome)
+        message = note + message
+    elif call.excinfo is None:
+        return report
+    elif call.when == "setup" and call.excinfo.errisinstance(pytest.skip.Exception):
+        outcome = Outcome.NOT_APPLICABLE
+    else:
+        outcome = Outcome.ERROR
+    verdict = judge(outcome, expectation)
+    _agree(report, verdict, message, expectation)
+    recorder = item.stash.get(_recorder, None)
+    run.emit(
+        "check",
+        check={
+            **clause.as_json(),
+            "verdict": verdict,
+            "duration_s": round(call.duration, 6),
+            "message": message[:MESSAGE_KEPT],
+            "expectation": None if expectation is None else expectation.as_json(),
+            "exchanges": Recorder().as_json() if recorder is None else recorder.as_json(),
+            "parity": None,
+        },
+    )
+    return report
+
+
+def _outcome(call: pytest.CallInfo[None]) -> Outcome:
+    if call.excinfo is None:
+        return Outcome.PASSED
+    if call.excinfo.errisinstance(pytest.skip.Exception):
+        return Outcome.NOT_APPLICABLE
+    return Outcome.FAILED if call.excinfo.errisinstance(_BLAMES_THE_PEER) else Outcome.ERROR
+
+
+def _message(call: pytest.CallInfo[None]) -> str:
+    if call.excinfo is None:
+        return ""
+    error = call.excinfo.value
+    if call.excinfo.errisinstance(_BLAMES_THE_PEER) or isinstance(error, pytest.skip.Exception):
+        return str(error)
+    # A fault of the harness needs its place and not only its text.
+    return f"{type(error).__name__}: {error}\n{call.excinfo.getrepr(style='short')}"
+
+
+def _agree(
+    report: pytest.TestReport, verdict: Verdict, message: str, expectation: Expectation | None
+) -> None:
+    match verdict:
+        case Verdict.DEVIATION:
+            assert expectation is not None
+            report.outcome = "skipped"
+            report.wasxfail = expectation.reason
+        case Verdict.FIXED:
+            assert expectation is not None
+            report.outcome = "failed"
+            report.longrepr = (
+                f"[fixed] {expectation.path}:{expectation.line} lists this check, and it passes: "
+                f"remove the entry, or narrow its `versions`"
+            )
+        case Verdict.FAIL if report.outcome == "passed":
+            report.outcome = "failed"
+            report.longrepr = message
+
+
+@pytest.fixture(autouse=True)
+def _applies(request: pytest.FixtureRequest) -> None:
+    """A check that asks for what the deployment does not declare is not applicable to it."""
+    run: Run = request.config.stash[_run]
+    missing = run.capabilities.missing(request.node.stash[_clause].requires)
+    if missing is not None:
+        pytest.skip(f"{run.server.name} does not declare {missing!r}: {REQUIRABLE[missing]}")
+
+
+@pytest.fixture
+def deployment(request: pytest.FixtureRequest) -> Deployment:
+    """The deployment itself; for checks that require `control`."""
+    return request.config.stash[_run].deployment
+
+
+@pytest.fixture
+def capabilities(request: pytest.FixtureRequest) -> Capabilities:
+    """What the deployment declares."""
+    return request.config.stash[_run].capabilities
+
+
+@pytest.fixture
+def wire(request: pytest.FixtureRequest) -> Iterator[Wire]:
+    """Connections to the deployment; what is left open is closed after the check."""
+    run = request.config.stash[_run]
+    recorder = request.node.stash.setdefault(_recorder, Recorder())
+    address = run.deployment.address
+    wire = Wire((address.host, address.port), recorder, run.time_limit_s)
+    yield wire
+    wire.close()
+
+
+@pytest.fixture
+def new_client(wire: Wire) -> Callable[[], Client]:
+    """Makes a new user: a client with a cookie jar of its own."""
+    return lambda: Client(wire)
+
+
+@pytest.fixture
+def client(new_client: Callable[[], Client]) -> Client:
+    """A user of the application."""
+    return new_client()
+
+
+@pytest.fixture
+def key() -> str:
+    """A key of the journal, or a rendezvous, that no other check uses."""
+    return uuid4().hex

@@ -1,0 +1,115 @@
+"""Readiness: waiting until a deployment answers as itself, and noticing at once when it never will."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass
+
+from conformance.backends import Deployment, StartError
+from conformance.client import PeerError, Recorder, Wire
+
+#: Seconds that a deployment may take from its start to its first answer.
+START_LIMIT_S = 60.0
+_FIRST_POLL_S = 0.005
+_LAST_POLL_S = 0.1
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a deployment says of itself at `/-/identity` and `/-/versions`."""
+
+    deployment: str | None
+    framework: str
+    python: str
+    versions: dict[str, str]
+
+    def version_of(self, project: str) -> str | None:
+        """The installed version of a distribution, as the deployment itself sees it."""
+        wanted = project.lower().replace("_", "-")
+        for name, version in self.versions.items():
+            if name.lower().replace("_", "-") == wanted:
+                return version
+        return None
+
+
+class WrongDeployment(StartError):
+    """Something else answers at the address."""
+
+
+def wait_until_ready(deployment: Deployment, limit_s: float = START_LIMIT_S) -> Identity:
+    """Wait until the deployment answers as itself.
+
+    :raises StartError: it exited (noticed at once), another answers, or the limit passed; with the
+        last output of the server.
+    """
+    deadline = time.monotonic() + limit_s
+    pause = _FIRST_POLL_S
+    while True:
+        try:
+            return identify(deployment, time_limit_s=max(1.0, deadline - time.monotonic()))
+        except (PeerError, WrongDeployment) as error:
+            status = deployment.exit_status()
+            if status is not None:
+                raise StartError(_told(f"ended before it was ready: {status}", deployment)) from error
+            if isinstance(error, WrongDeployment):
+                raise
+            if time.monotonic() > deadline:
+                raise StartError(
+                    _told(f"was not ready after {limit_s:g} s: {error}", deployment)
+                ) from error
+        time.sleep(pause)
+        pause = min(pause * 1.5, _LAST_POLL_S)
+
+
+def identify(deployment: Deployment, time_limit_s: float) -> Identity:
+    """Ask the deployment who it is.
+
+    :raises PeerError: it does not answer, or not with an identity.
+    :raises WrongDeployment: it is not the one that was started.
+    """
+    wire = Wire((deployment.address.host, deployment.address.port), Recorder(), time_limit_s)
+    try:
+        found = _get(wire, "/-/identity")
+        if deployment.token is not None and found.get("deployment") != deployment.token:
+            raise WrongDeployment(
+                f"{deployment.address} is answered by another process: expected the deployment "
+                f"{deployment.token!r}, found {found.get('deployment')!r}"
+            )
+        versions = _get(wire, "/-/versions")
+    finally:
+        wire.close()
+    return Identity(
+        deployment=found.get("deployment"),
+        framework=str(found.get("framework")),
+        python=str(found.get("python")),
+        versions={str(name): str(version) for name, version in versions.items()},
+    )
+
+
+def answers(deployment: Deployment, time_limit_s: float) -> bool:
+    """Whether the deployment still answers a simple request as itself."""
+    try:
+        identify(deployment, time_limit_s)
+    except (PeerError, WrongDeployment):
+        return False
+    return True
+
+
+def _get(wire: Wire, path: str) -> dict[str, object]:
+    response = wire.ask("GET", path)
+    try:
+        found = json.loads(response.body)
+    except ValueError:
+        found = None
+    if response.status != 200 or not isinstance(found, dict):
+        raise PeerError(
+            f"expected the reference application's {path}, found {response.describe()}: "
+            f"{response.body[:200]!r}"
+        )
+    return found
+
+
+def _told(message: str, deployment: Deployment) -> str:
+    output = deployment.logs().strip()
+    return f"{deployment.server.name} {message}\n{output or '(it printed nothing)'}"

@@ -1,0 +1,29 @@
+"""The application under test: one area of behaviour after the other, each a blueprint.
+
+What the suite relies on is in the areas; this module only puts them together. `/wsgi/` is served by
+plain WSGI callables, because what they do no framework would let a view do: they are a middleware
+around `wsgi_app`, which is where Flask wants one.
+"""
+
+from __future__ import annotations
+
+from reference_app.api import Flask
+from reference_app.areas import context, control, errors, hooks, protocol, routing, sessions
+
+#: Known to the suite, which signs cookies of its own with it. Not a secret.
+SECRET_KEY = "wsgi-conform signs with this in the open"
+#: A key that is no longer signed with, and still accepted.
+RETIRED_SECRET_KEY = "wsgi-conform signed with this before"
+
+
+def create_app() -> Flask:
+    """Make the application.
+
+    :returns: an application of the framework that `reference_app.api` chose.
+    """
+    app = Flask("reference_app")
+    app.config.update(SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=[RETIRED_SECRET_KEY])
+    for area in (control, routing, hooks, sessions, context, errors):
+        area.register(app)
+    app.wsgi_app = protocol.Middleware(app.wsgi_app)  # type: ignore[method-assign]
+    return app

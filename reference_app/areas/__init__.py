@@ -1,0 +1,1 @@
+"""The areas of the application under test: what the checks of the same name talk to."""

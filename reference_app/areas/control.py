@@ -1,0 +1,32 @@
+"""What the harness asks of a deployment: who it is, what its journal holds."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import distributions
+
+from reference_app.api import FRAMEWORK, Flask, Response, jsonify
+from reference_app.areas import journal
+
+
+def register(app: Flask) -> None:
+    """Add the routes of this area."""
+
+    @app.get("/-/identity")
+    def identity() -> Response:
+        # The readiness endpoint: the harness knows by the token that it talks to what it started.
+        return jsonify(
+            deployment=os.environ.get("WSGI_CONFORM_DEPLOYMENT"),
+            framework=FRAMEWORK,
+            python=platform.python_version(),
+            pid=os.getpid(),
+        )
+
+    @app.get("/-/versions")
+    def versions() -> Response:
+        return jsonify({found.name: found.version for found in distributions()})
+
+    @app.get("/-/journal/<key>")
+    def read_journal(key: str) -> Response:
+        return jsonify(journal.read(key))

@@ -1,0 +1,2 @@
+from reference_app.api import Flask
+def register(app: Flask) -> None: pass

@@ -1,0 +1,80 @@
+"""Mutants: deliberately broken applications and servers, each naming the checks that it must fail.
+
+A check proves something only if it fails where the thing is broken. Every check fails on one mutant at
+least, and `tests/mutants/test_mutants.py` runs them and holds them to what they name. A mutant breaks
+one thing and keeps the rest, so that it shows what its checks look at.
+
+    @application_mutant("g-is-global", breaks=["context/g/empty-at-start"])
+    def g_is_global() -> WSGIApplication: ...
+
+    @server_mutant("no-host-check", breaks=["http/host/missing"])
+    def no_host_check() -> type[WSGIRequestHandler]: ...
+
+An application mutant builds the application under test on the reference framework, breaks it, and is
+served by the reference server, threaded. A server mutant is a request handler for the reference
+server, which serves the whole application.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from reference_app.serving import WSGIRequestHandler
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One broken thing.
+
+    :param breaks: the ids of the checks that must fail on it.
+    :param application: builds the application, or None for the ordinary one.
+    :param handler: builds the request handler class, or None for the ordinary one.
+    """
+
+    name: str
+    breaks: tuple[str, ...]
+    application: Callable[[], WSGIApplication] | None = None
+    handler: Callable[[], type[WSGIRequestHandler]] | None = None
+
+
+MUTANTS: dict[str, Mutant] = {}
+
+
+def _add(mutant: Mutant) -> None:
+    assert mutant.name not in MUTANTS, f"two mutants are called {mutant.name}"
+    assert mutant.breaks, f"{mutant.name} names no check"
+    MUTANTS[mutant.name] = mutant
+
+
+def application_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], Any]:
+    """Register a function that builds a broken application."""
+
+    def register(build: Callable[[], WSGIApplication]) -> Callable[[], WSGIApplication]:
+        _add(Mutant(name, tuple(breaks), application=build))
+        return build
+
+    return register
+
+
+def server_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], Any]:
+    """Register a function that builds a broken request handler."""
+
+    def register(
+        build: Callable[[], type[WSGIRequestHandler]],
+    ) -> Callable[[], type[WSGIRequestHandler]]:
+        _add(Mutant(name, tuple(breaks), handler=build))
+        return build
+
+    return register
+
+
+def load() -> dict[str, Mutant]:
+    """All mutants, by name."""
+    from tests.mutants import contexts, framework, protocols, routes  # noqa: F401 (they register)
+
+    return MUTANTS
