@@ -39,7 +39,7 @@ from conformance.backends.engine import (
     reason,
     run,
 )
-from conformance.backends.owner import OWNER_LABEL, RUN_LABEL, SERVER_LABEL, Owner, is_leftover
+from conformance.backends.leftovers import OWNER_LABEL, RUN_LABEL, SERVER_LABEL, Owner, is_leftover
 from conformance.registry import Server, compose_variables, interpolate, load
 from docker import DockerClient
 

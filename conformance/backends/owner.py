@@ -1,82 +1,68 @@
-"""Who started something that outlives its process if that is killed, and whether anybody still cares.
+"""Local processes and the harness they belong to: found, and ended, by what their environment says.
 
-A container goes on when the harness that started it is gone. It carries its owner's name, so that a
-later run can sweep it and a run next to it leaves it alone. Sweeping is the backends' business.
+A server's workers may leave its process group, and outlive it and the harness. The variables that
+it was started with stay with every process it forks, so they tell whose a process is. Containers
+are not found here: they carry labels.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
-import re
-import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
+import signal
+import time
+from collections.abc import Iterable
 from pathlib import Path
 
-RUN_LABEL = "wsgi-conform.run"
-OWNER_LABEL = "wsgi-conform.owner"
-SERVER_LABEL = "wsgi-conform.server"
+from conformance.backends.leftovers import Owner, start_time
+
+#: The environment variable that names a process's owner.
+VARIABLE = "WSGI_CONFORM_OWNER"
+
+#: Seconds that a killed process may take to be gone.
+_KILL_LIMIT_S = 5.0
 
 
-@dataclass(frozen=True)
-class Owner:
-    """The process that started a container, told from a later one with the same number.
+def me() -> str:
+    """This process, as the value of `VARIABLE`."""
+    return str(Owner.current())
 
-    :param started: the process's start time as /proc gives it, in clock ticks since boot; empty
-        where there is no /proc.
-    """
 
-    pid: int
-    started: str
-    hostname: str
+def processes(name: str, value: str) -> list[int]:
+    """The processes, other than this one, that were started with this variable."""
+    return [pid for pid, variables in _environments() if variables.get(name) == value]
 
-    @classmethod
-    def current(cls) -> Owner:
-        """This process."""
-        return cls(os.getpid(), _start_time(os.getpid()) or "", socket.gethostname())
 
-    @classmethod
-    def parse(cls, label: str) -> Owner | None:
-        """Read what `str()` wrote, or return None for anything else."""
-        match = re.fullmatch(r"(\d+):(\d*):(.+)", label)
-        return cls(int(match[1]), match[2], match[3]) if match else None
+def kill(pids: Iterable[int]) -> None:
+    """End these processes by force, and wait until they are gone."""
+    left = set(pids)
+    for pid in left:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + _KILL_LIMIT_S
+    while left := {pid for pid in left if start_time(pid) is not None}:
+        if time.monotonic() > deadline:
+            return
+        time.sleep(0.01)
 
-    def __str__(self) -> str:
-        return f"{self.pid}:{self.started}:{self.hostname}"
 
-    @property
-    def gone(self) -> bool:
-        """Whether the process certainly runs no more; what another machine does is not known here."""
-        if self.hostname != socket.gethostname():
-            return False
-        if self.started and Path("/proc/self/stat").exists():
-            return _start_time(self.pid) != self.started
+def sweep_processes() -> None:
+    """End the processes whose owner is gone."""
+    left = []
+    for pid, variables in _environments():
+        owner = Owner.parse(variables.get(VARIABLE, ""))
+        if owner is not None and owner.gone:
+            left.append(pid)
+    kill(left)
+
+
+def _environments() -> Iterable[tuple[int, dict[str, str]]]:
+    for entry in Path("/proc").glob("[0-9]*"):
+        if int(entry.name) == os.getpid():
+            continue
         try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return True
-        except PermissionError:
-            return False
-        return False
-
-
-def _start_time(pid: int) -> str | None:
-    """When a process started, in clock ticks since boot; None if it is gone (proc(5), "stat")."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    # The command's name is in parentheses and may itself hold any character.
-    state, *rest = text.rpartition(")")[2].split()
-    return None if state in ("Z", "X") else rest[18]
-
-
-def is_leftover(labels: Mapping[str, str], own_run: str | None = None) -> bool:
-    """Whether a container may be removed: nobody is there to do it, or it belongs to `own_run`."""
-    run = labels.get(RUN_LABEL)
-    if run is None:
-        return False
-    if own_run is not None and run == own_run:
-        return True
-    owner = Owner.parse(labels.get(OWNER_LABEL, ""))
-    return owner is not None and owner.gone
+            text = (entry / "environ").read_bytes().decode(errors="replace")
+        except OSError:  # gone, or another user's
+            continue
+        pairs = (line.partition("=") for line in text.split("\0") if "=" in line)
+        yield int(entry.name), {name: value for name, _, value in pairs}
