@@ -1,4 +1,4 @@
-"""A Compose service's keys as the Docker SDK takes them, so that a run and `docker compose up` agree.
+"""A Compose service's keys as the Docker SDK takes them: a run and `docker compose up` agree.
 
 Each key of a service is translated or known to be of no use to a run; one that is not understood is
 an error with file and line, never a silent difference. Nothing here talks to an engine, and whether
@@ -81,9 +81,8 @@ def _tmpfs(value: Any) -> dict[str, str]:
 
 
 #: Seconds between two health checks of a container that the harness started. It watches for
-#: readiness itself, and better: a health check knows nothing of the identity. Each one is a new
-#: process in the container and one more request, which the server handles next to those that a check
-#: counts; at the two seconds that serve `docker compose up`, ten servers take a core for it.
+#: readiness itself, and better: a health check knows nothing of the identity. Each is one more
+#: process in the container, and one more request among those that a check counts.
 _HEALTHCHECK_INTERVAL_S = 30.0
 
 
@@ -169,8 +168,8 @@ def container_settings(server: Server, variables: Mapping[str, str]) -> dict[str
             raise BackendError(f"{where}: {server.name}: `{key}`: {error}") from error
     if "image" not in settings:
         raise BackendError(
-            f"{server.source}: {server.name}: no `image`, so there is nothing to run in a container;"
-            " name the image that its `build` makes"
+            f"{server.source}: {server.name}: no `image`, so there is nothing to run in a"
+            " container; name the image that its `build` makes"
         )
     return settings
 

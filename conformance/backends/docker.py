@@ -19,16 +19,24 @@ import select
 import signal
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from docker import DockerClient
 from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import LogConfig
 
-from conformance.backends import Address, Backend, BackendError, Deployment, stop_signal
+from conformance.backends import (
+    Address,
+    Backend,
+    BackendError,
+    Deployment,
+    ports,
+    stop_signal,
+)
 from conformance.backends.compose_service import container_settings, duration
 from conformance.backends.engine import (
     ENGINE_TIMEOUT_S,
@@ -41,21 +49,23 @@ from conformance.backends.engine import (
 )
 from conformance.backends.leftovers import OWNER_LABEL, RUN_LABEL, SERVER_LABEL, Owner, is_leftover
 from conformance.registry import Server, compose_variables, interpolate, load
-from docker import DockerClient
 
+HOST = "127.0.0.1"
 #: Where a server listens inside its container: compose.yaml's default for WSGI_PORT.
 CONTAINER_PORT = 8000
 
 BUILD_TIMEOUT_S = 1800
-#: Seconds for which a port that was ours a moment ago may be taken by somebody else.
-PORT_TIMEOUT_S = 10
+#: Seconds for which somebody else may be on the port that is reserved for a deployment.
+PORT_LIMIT_S = 10
 
 _REASON_LINES = 20
 _KEPT_LOG_LINES = 400
 
 
 class DockerDeployment(Deployment):
-    """A container that serves the reference application, on the same port for as long as it lives."""
+    """A container that serves the reference application, on one port for as long as it lives."""
+
+    token: str
 
     def __init__(self, backend: DockerBackend, server: Server, token: str) -> None:
         self.server = server
@@ -66,50 +76,55 @@ class DockerDeployment(Deployment):
         self._ended: str | None = None
         self._kept_log = ""
         self._container: Container | None = None
-        self._start_at_free_port()
+        # Not left to the engine, which would choose another port at each restart.
+        self._port = ports.reserve(HOST)
+        self.address = Address(HOST, self._port.number)
+        try:
+            self._until_published(self._create_and_start)
+        except BaseException:
+            self._port.release()
+            raise
 
-    def _start_at_free_port(self) -> None:
-        deadline = time.monotonic() + PORT_TIMEOUT_S
+    def _until_published(self, start: Callable[[], None]) -> None:
+        """Start, and try again for a while when it is only the port that is not free.
+
+        It is reserved, but a program that reserves nothing may use it for a moment.
+        """
+        deadline = time.monotonic() + PORT_LIMIT_S
         while True:
-            self.address = Address("127.0.0.1", _free_port())
             try:
-                self._create_and_start()
+                with engine_errors(f"{self.server.name}: starting its container"):
+                    start()
                 return
-            except APIError as error:
-                # Between being found free and being published, it was taken.
-                if not _is_port_taken(error) or time.monotonic() > deadline:
-                    raise BackendError(
-                        f"{self.server.name}: its container does not start: {reason(error)}"
-                    ) from error
+            except NotFound as error:
+                raise BackendError(
+                    f"{self.server.name}: somebody removed its container while it was started"
+                ) from error
+            except BackendError as error:
+                if not _is_port_taken(error.__cause__) or time.monotonic() > deadline:
+                    raise
+                time.sleep(0.1)
 
     def _create_and_start(self) -> None:
-        """Make the container and start it, or leave nothing behind; raises APIError as it comes."""
+        """Make the container and start it, or leave nothing behind."""
         name = self._backend.container_name(self.server)
         try:
-            with engine_errors(f"{self.server.name}: making its container"):
-                try:
-                    self._container = self._backend.create(
-                        self.server, self.token, self.address, name
-                    )
-                    self._container.start()
-                except APIError:
-                    raise
-                self._watch()
-        except BaseException as error:
-            # An interrupt may come before the engine's answer did: the name is known all the same.
-            self._backend.remove(name)
+            self._container = self._backend.create(self.server, self.token, self.address, name)
+            self._container.start()
+            self._watch()
+        except BaseException:
+            # An interrupt may come before the engine's answer did; the name is known all the same.
             self._container = None
-            if isinstance(error, BackendError) and isinstance(error.__cause__, APIError):
-                raise error.__cause__ from None
+            self._backend.remove(name)
             raise
 
     def _watch(self) -> None:
         """Get hold of the server's main process, to see its end without asking the engine.
 
-        `exit_status` is called after each check, and the engine takes milliseconds for an answer and
-        a tenth of a second to notice an end. A pidfd is exact and takes microseconds. It can be had
-        when the engine's processes are processes of this machine: not if it is elsewhere or, as on
-        macOS and Windows, in a virtual machine. There, each call asks the engine.
+        `exit_status` is called after each check, and the engine takes milliseconds for an answer
+        and a tenth of a second to notice an end. A pidfd is exact and takes microseconds. It can be
+        had when the engine's processes are processes of this machine: not if it is elsewhere or, as
+        on macOS and Windows, in a virtual machine. There, each call asks the engine.
         """
         assert self._container is not None
         self._container.reload()
@@ -188,6 +203,7 @@ class DockerDeployment(Deployment):
             self._unwatch()
             self._backend.remove(str(container.id))
             self._container = None
+            self._port.release()
             self._ended = self._ended or "removed"
 
     def _grace(self, grace_s: float | None) -> int:
@@ -198,32 +214,18 @@ class DockerDeployment(Deployment):
     def restart(self) -> None:
         self._unwatch()
         self._ended = None
-        deadline = time.monotonic() + PORT_TIMEOUT_S
-        while True:
-            try:
-                if self._container is None:
-                    self._create_and_start()
-                else:
-                    self._container.restart(timeout=self._grace(None))
-                    self._watch()
-                return
-            except NotFound:
-                self._container = None  # somebody removed it: make it anew
-            except APIError as error:
-                if not _is_port_taken(error):
-                    raise BackendError(
-                        f"{self.server.name}: its container does not start again: {reason(error)}"
-                    ) from error
-                if time.monotonic() > deadline:
-                    raise BackendError(
-                        f"{self.server.name}: its port {self.address.port} was taken by somebody"
-                        " else while it was restarted, and is not given back"
-                    ) from error
-                time.sleep(0.1)
-            except (DockerException, requests.RequestException) as error:
-                raise BackendError(
-                    f"{self.server.name}: restarting its container: {reason(error)}"
-                ) from error
+        self._until_published(self._start_again)
+
+    def _start_again(self) -> None:
+        if self._container is None:
+            raise BackendError(
+                f"{self.server.name}: it was stopped for good, so nothing restarts it"
+            )
+        try:
+            self._container.restart(timeout=self._grace(None))
+            self._watch()
+        except NotFound:  # somebody removed it
+            self._create_and_start()
 
     def logs(self, last_lines: int = 40) -> str:
         if self._container is None:
@@ -234,6 +236,11 @@ class DockerDeployment(Deployment):
         except NotFound:
             return self._kept_log
         return output.decode(errors="replace")
+
+
+def _is_port_taken(error: BaseException | None) -> bool:
+    text = str(error.explanation).lower() if isinstance(error, APIError) else ""
+    return "port is already allocated" in text or "address already in use" in text
 
 
 def describe_exit(state: Mapping[str, Any]) -> str | None:
@@ -330,8 +337,8 @@ class DockerBackend(Backend):
         """Build the images of these services; the reasons of those that cannot be, by service.
 
         One call for all: Compose builds side by side, and when nothing changed that costs half a
-        second. It stops at the first failure, so then each is built by itself, to find which it was;
-        what was finished is in the build cache.
+        second. It stops at the first failure, so then each is built by itself, to find which it
+        was; what was finished is in the build cache.
         """
         if not services:
             return {}
@@ -361,7 +368,7 @@ class DockerBackend(Backend):
                 try:
                     client.images.get(image)
                 except NotFound:
-                    client.images.pull(*([image] if ":" in image else [image, "latest"]))
+                    client.images.pull(image)
         except (NotFound, BackendError) as error:
             return (
                 f"its image {image} is not on this machine, has no `build` in the Compose file, and"
@@ -412,7 +419,7 @@ class DockerBackend(Backend):
             ) from error
 
     def remove(self, container: str) -> None:
-        """Remove a container, by its id or name, with its anonymous volumes, whatever its state is."""
+        """Remove a container, by its id or name and in any state, with its anonymous volumes."""
         try:
             with engine_errors(f"removing the container {container}"):
                 self.client.api.remove_container(container, force=True, v=True)

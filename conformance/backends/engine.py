@@ -13,11 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import requests
+from docker import DockerClient, from_env
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, NotFound
 
 from conformance.backends import BackendError, EngineUnavailable
-from docker import DockerClient, from_env
 
 #: Seconds that the engine has for an answer. Far more than one takes: a machine that builds images
 #: or runs other suites at the same time answers late, and that is nothing to fail for.
@@ -53,15 +53,19 @@ def probe() -> str:
 
 
 def compose_version() -> str:
+    """The version of Docker Compose.
+
+    :raises EngineUnavailable: it is missing or too old; says what was found and what to install.
+    """
     try:
-        run = run(["docker", "compose", "version", "--short"], os.environ, ENGINE_TIMEOUT_S)
+        done = run(["docker", "compose", "version", "--short"], os.environ, ENGINE_TIMEOUT_S)
     except FileNotFoundError:
         found = "there is no `docker` command on the PATH"
     else:
-        version = run.output.strip().removeprefix("v")
-        if run.status == 0 and version[:1].isdigit() and int(version.partition(".")[0]) >= 2:
+        version = done.output.strip().removeprefix("v")
+        if done.status == 0 and version[:1].isdigit() and int(version.partition(".")[0]) >= 2:
             return version
-        found = f"`docker compose version` printed {last_lines(run.output, 1)!r}"
+        found = f"`docker compose version` printed {last_lines(done.output, 1)!r}"
     raise EngineUnavailable(
         f"Docker Compose 2 or newer is needed to build the images: {found}. Install the Compose"
         " plugin (on Debian and Ubuntu: docker-compose-v2 or docker-compose-plugin), or use"
@@ -88,7 +92,7 @@ def _unavailable(reason: str) -> str:
 
 
 def reason(error: BaseException) -> str:
-    """The one sentence of an error that says why, without the wrappings that the SDK puts round it."""
+    """The one sentence of an error that says why, without what the SDK wraps round it."""
     if isinstance(error, APIError) and error.explanation:
         return str(error.explanation)
     inner: BaseException | None = error
@@ -101,7 +105,7 @@ def reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Turn what the SDK raises into a BackendError that says at what; NotFound is left to callers."""
+    """Turn what the SDK raises into a BackendError that says at what; NotFound stays as it is."""
     try:
         yield
     except NotFound:
@@ -112,12 +116,14 @@ def engine_errors(doing: str) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Run:
+    """How a command ended, and all that it printed."""
+
     status: int
     output: str
 
 
 def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -> Run:
-    """Run a command to its end; if this process is interrupted, the command and its children end too.
+    """Run a command to its end; when this process is interrupted, it and its children end too.
 
     A session of its own: `docker compose` is two processes, and a signal to the first alone would
     leave the second building.
@@ -151,19 +157,5 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -
 
 
 def last_lines(text: str, count: int) -> str:
+    """The last lines of a text that are not blank."""
     return "\n".join([line.rstrip() for line in text.splitlines() if line.strip()][-count:])
-
-
-def _free_port() -> int:
-    """A port that was free a moment ago.
-
-    Not left to the engine, which would choose another one at each restart.
-    """
-    with socket.socket() as probing:
-        probing.bind(("127.0.0.1", 0))
-        return int(probing.getsockname()[1])
-
-
-def _is_port_taken(error: APIError) -> bool:
-    text = str(error.explanation).lower()
-    return "port is already allocated" in text or "address already in use" in text
