@@ -1,7 +1,7 @@
 """The framework that the application is written against: this repository's, or Flask itself.
 
-`WSGI_CONFORM_FRAMEWORK=flask` swaps the import and nothing else. The application imports these names
-from here only, so what it does on the one it has to do on the other.
+`WSGI_CONFORM_FRAMEWORK=flask` swaps the import and nothing else. The application imports these
+names from here only, so what it does on the one it has to do on the other.
 """
 
 from __future__ import annotations
@@ -36,6 +36,11 @@ if TYPE_CHECKING or FRAMEWORK == "reference":
         stream_with_context,
         url_for,
     )
+    from reference_app.framework.exceptions import (
+        Gone,
+        HTTPException,
+        InternalServerError,
+    )
 elif FRAMEWORK == "flask":
     from flask import (
         Blueprint,
@@ -61,6 +66,11 @@ elif FRAMEWORK == "flask":
         stream_with_context,
         url_for,
     )
+    from werkzeug.exceptions import (
+        Gone,
+        HTTPException,
+        InternalServerError,
+    )
 else:
     raise ImportError(
         f"WSGI_CONFORM_FRAMEWORK is {FRAMEWORK!r}; expected 'reference' (the default) or 'flask'"
@@ -70,6 +80,9 @@ __all__ = [
     "FRAMEWORK",
     "Blueprint",
     "Flask",
+    "Gone",
+    "HTTPException",
+    "InternalServerError",
     "Request",
     "Response",
     "abort",

@@ -16,12 +16,13 @@ SECRET_KEY = "wsgi-conform signs with this in the open"
 RETIRED_SECRET_KEY = "wsgi-conform signed with this before"
 
 
-def create_app() -> Flask:
+def create_app(flask_class: type[Flask] = Flask) -> Flask:
     """Make the application.
 
+    :param flask_class: the class to make it from; a mutant of the framework gives a broken one.
     :returns: an application of the framework that `reference_app.api` chose.
     """
-    app = Flask("reference_app")
+    app = flask_class("reference_app")
     app.config.update(SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=[RETIRED_SECRET_KEY])
     for area in (control, routing, hooks, sessions, context, errors):
         area.register(app)

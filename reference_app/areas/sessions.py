@@ -1,2 +1,190 @@
-from reference_app.api import Flask
-def register(app: Flask) -> None: pass
+"""Sessions: the signed cookie that remembers, and messages that are flashed through it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from markupsafe import Markup
+
+from reference_app.api import (
+    Blueprint,
+    Flask,
+    Response,
+    flash,
+    g,
+    get_flashed_messages,
+    jsonify,
+    make_response,
+    request,
+    session,
+)
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+
+#: One value of each type that the cookie carries beyond those of JSON.
+TYPES: dict[str, Any] = {
+    "tuple": (1, ("two", [3])),
+    "bytes": b"\x00\xff",
+    "datetime": datetime(2024, 2, 29, 23, 59, 58, tzinfo=UTC),
+    "uuid": UUID("123e4567-e89b-42d3-a456-426614174000"),
+    "markup": Markup("<b>bold</b>"),
+    # A dictionary that looks like the mark of such a type, and is none.
+    "look-alike": {" t": [1, 2]},
+}
+
+#: Where the second application is, whose cookie is configured otherwise.
+CONFIGURED = "/session-configured"
+
+
+def register(app: Flask) -> None:
+    """Add the routes of this area, and a second application with a configuration of its own."""
+    app.register_blueprint(_blueprint())
+    app.wsgi_app = _dispatch(app.wsgi_app, _configured(type(app)))  # type: ignore[method-assign]
+
+
+def _dispatch(
+    first: Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]],
+    second: Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]],
+) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
+    def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        chosen = second if environ["PATH_INFO"].startswith(f"{CONFIGURED}/") else first
+        return chosen(environ, start_response)
+
+    return dispatch
+
+
+def _configured(flask_class: type[Flask]) -> Flask:
+    """An application that sets everything which is configured about the cookie."""
+    app = flask_class("configured")
+    app.config.update(
+        SECRET_KEY="wsgi-conform signs this one with another key",
+        SESSION_COOKIE_NAME="configured",
+        SESSION_COOKIE_PATH=CONFIGURED,
+        SESSION_COOKIE_DOMAIN="shop.example",
+        SESSION_COOKIE_HTTPONLY=False,
+        SESSION_COOKIE_SECURE=True,
+        SESSION_COOKIE_SAMESITE="Strict",
+        SESSION_REFRESH_EACH_REQUEST=False,
+        PERMANENT_SESSION_LIFETIME=600,
+    )
+
+    @app.get(f"{CONFIGURED}/values")
+    def read() -> Response:
+        return jsonify(dict(session))
+
+    @app.post(f"{CONFIGURED}/values")
+    def write() -> Response:
+        session.update(request.get_json())
+        session.permanent = "permanent" in request.args
+        return jsonify(dict(session))
+
+    return app
+
+
+def _blueprint() -> Blueprint:
+    area = Blueprint("session", __name__, url_prefix="/session")
+
+    @area.before_request
+    def look_before() -> None:
+        if request.endpoint == "session.seen_before":
+            g.seen_before = session.get("value")
+
+    @area.after_request
+    def write_after(response: Response) -> Response:
+        if request.endpoint == "session.written_after":
+            session["written"] = "after the view"
+        return response
+
+    @area.get("/values")
+    def read() -> Response:
+        return jsonify(dict(session))
+
+    @area.post("/values")
+    def write() -> Response:
+        session.update(request.get_json())
+        return jsonify(dict(session))
+
+    @area.get("/untouched")
+    def untouched() -> str:
+        return "the session was not looked at"
+
+    @area.post("/clear")
+    def clear() -> str:
+        session.clear()
+        return "cleared"
+
+    @area.post("/pop/<name>")
+    def pop(name: str) -> Response:
+        return jsonify(found=session.pop(name, None))
+
+    @area.post("/permanent/<int:permanent>")
+    def permanent(permanent: int) -> Response:
+        session.permanent = bool(permanent)
+        return jsonify(permanent=session.permanent)
+
+    @area.post("/append")
+    def append() -> Response:
+        session["items"].append("more")
+        if "modified" in request.args:
+            session.modified = True
+        return jsonify(dict(session))
+
+    @area.post("/types")
+    def write_types() -> str:
+        session.update(TYPES)
+        return "written"
+
+    @area.get("/types")
+    def read_types() -> Response:
+        return jsonify(
+            {
+                name: {
+                    "same": session.get(name) == value,
+                    "type": type(session.get(name)).__name__,
+                }
+                for name, value in TYPES.items()
+            }
+        )
+
+    @area.get("/seen-before")
+    def seen_before() -> Response:
+        return jsonify(seen=g.seen_before)
+
+    @area.post("/written-after")
+    def written_after() -> str:
+        return "written after this"
+
+    @area.post("/beside")
+    def beside() -> Response:
+        session["value"] = request.args["value"]
+        response = make_response("two cookies")
+        response.set_cookie("beside", request.args["value"])
+        return response
+
+    @area.post("/fail")
+    def fail() -> str:
+        session["value"] = request.args["value"]
+        raise RuntimeError("this view always fails")
+
+    @area.post("/flash")
+    def flash_messages() -> str:
+        for message, category in request.get_json():
+            flash(message, category)
+        return "flashed"
+
+    @area.get("/flashed")
+    def flashed() -> Response:
+        first = get_flashed_messages(with_categories=True)
+        return jsonify(first=first, again=get_flashed_messages(with_categories=True))
+
+    @area.get("/flashed-errors")
+    def flashed_errors() -> Response:
+        return jsonify(
+            get_flashed_messages(category_filter=["error"]),
+        )
+
+    return area
