@@ -149,9 +149,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -
                 continue
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
-        text = (
-            f"{output.decode(errors='replace')}\nnot finished after {timeout_s:.0f} s, so stopped"
-        )
+        text = f"{output.decode(errors='replace')}\nnot finished after {timeout_s:g} s, so stopped"
         return Run(-1, text)
     return Run(process.returncode, output.decode(errors="replace"))
 
