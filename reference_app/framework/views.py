@@ -1,0 +1,80 @@
+"""Views as classes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any, ClassVar
+
+from .globals import request
+from .typing import RouteCallable
+
+http_method_funcs = frozenset(["get", "post", "head", "options", "delete", "put", "trace", "patch"])
+
+
+class View:
+    """A view function as a class: `dispatch_request` handles the request."""
+
+    methods: ClassVar[Collection[str] | None] = None
+    provide_automatic_options: ClassVar[bool | None] = None
+    # Applied to the view function, the first one innermost.
+    decorators: ClassVar[list[Callable[..., Any]]] = []
+    # Whether each request has an object of its own.
+    init_every_request: ClassVar[bool] = True
+
+    def dispatch_request(self) -> Any:
+        """Handle a request; gets the URL's values as keyword arguments."""
+        raise NotImplementedError
+
+    @classmethod
+    def as_view(cls, name: str, *class_args: Any, **class_kwargs: Any) -> RouteCallable:
+        """A view function for the class.
+
+        :param name: of the function, hence of the endpoint; the other arguments are for objects.
+        """
+        view: Any
+        if cls.init_every_request:
+
+            def view(**kwargs: Any) -> Any:
+                # A decorator or an extension may put a subclass here.
+                self = view.view_class(*class_args, **class_kwargs)
+                return self.dispatch_request(**kwargs)
+
+        else:
+            self = cls(*class_args, **class_kwargs)
+
+            def view(**kwargs: Any) -> Any:
+                return self.dispatch_request(**kwargs)
+
+        if cls.decorators:
+            view.__name__ = name
+            view.__module__ = cls.__module__
+            for decorator in cls.decorators:
+                view = decorator(view)
+        view.view_class = cls
+        view.__name__ = name
+        view.__doc__ = cls.__doc__
+        view.__module__ = cls.__module__
+        view.methods = cls.methods
+        view.provide_automatic_options = cls.provide_automatic_options
+        function: RouteCallable = view
+        return function
+
+
+class MethodView(View):
+    """A view with a method for each HTTP method: `get`, `post`, ..."""
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "methods" not in cls.__dict__:
+            methods = {name.upper() for name in http_method_funcs if hasattr(cls, name)}
+            for base in cls.__bases__:
+                methods.update(getattr(base, "methods", None) or ())
+            if methods:
+                cls.methods = methods
+
+    def dispatch_request(self, **kwargs: Any) -> Any:
+        method = getattr(self, request.method.lower(), None)
+        if method is None and request.method == "HEAD":
+            method = getattr(self, "get", None)
+        assert method is not None, f"Unimplemented method {request.method!r}"
+        return method(**kwargs)
