@@ -12,7 +12,6 @@ accepts before the server listens (and closes again), and it makes an orderly cl
 from __future__ import annotations
 
 import contextlib
-import itertools
 import math
 import os
 import select
@@ -23,6 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from docker import DockerClient
 from docker.errors import APIError, NotFound
@@ -107,7 +107,7 @@ class DockerDeployment(Deployment):
 
     def _create_and_start(self) -> None:
         """Make the container and start it, or leave nothing behind."""
-        name = self._backend.container_name(self.server)
+        name = container_name(self.server)
         try:
             self._container = self._backend.create(self.server, self.token, self.address, name)
             self._container.start()
@@ -238,6 +238,11 @@ class DockerDeployment(Deployment):
         return output.decode(errors="replace")
 
 
+def container_name(server: Server) -> str:
+    """A new name, for the reader of `docker ps`, and to remove a container by that is half made."""
+    return f"wsgi-conform-{server.name}-{uuid4().hex[:12]}"
+
+
 def _is_port_taken(error: BaseException | None) -> bool:
     text = str(error.explanation).lower() if isinstance(error, APIError) else ""
     return "port is already allocated" in text or "address already in use" in text
@@ -266,14 +271,15 @@ class DockerBackend(Backend):
     """Starts deployments as containers of images that Compose builds.
 
     :param framework: the framework in the images, `reference` or `flask`.
-    :param run_id: names this run's containers, so that they can be found and swept.
+    :param run_id: names this run's containers, whichever of its processes starts them; by default
+        a run is one process.
     """
 
     name = "docker"
 
-    def __init__(self, framework: str = "reference", run_id: str = "manual") -> None:
+    def __init__(self, framework: str = "reference", run_id: str | None = None) -> None:
         self.framework = framework
-        self.run_id = run_id
+        self.run_id = run_id or str(Owner.current())
         # Of the variables that Compose would see, those that place a local process are not meant
         # for a container: it listens where its port is published from.
         self._variables = {
@@ -281,7 +287,6 @@ class DockerBackend(Backend):
             for name, value in compose_variables().items()
             if name not in ("WSGI_HOST", "WSGI_PORT")
         } | {"WSGI_CONFORM_FRAMEWORK": framework}
-        self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._client: DockerClient | None = None
 
@@ -379,11 +384,6 @@ class DockerBackend(Backend):
     def start(self, server: Server, token: str) -> DockerDeployment:
         return DockerDeployment(self, server, token)
 
-    def container_name(self, server: Server) -> str:
-        """A name for the next container of this run: for the reader of `docker ps`, and to remove
-        it by when its making was interrupted."""
-        return f"wsgi-conform-{self.run_id}-{server.name}-{next(self._numbers)}"
-
     def create(self, server: Server, token: str, address: Address, name: str) -> Container:
         """Make, and do not start, a server's container.
 
@@ -433,6 +433,9 @@ class DockerBackend(Backend):
 
     def sweep(self, *, own: bool = False) -> None:
         """Remove what crashed runs left behind; leaves runs that go on alone.
+
+        A container is left behind when the process that started it is gone, so also when that was
+        one of several that this run is made of.
 
         :param own: also remove what this run still has.
         :raises EngineUnavailable: no engine answers.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,12 +31,30 @@ def connect() -> DockerClient:
 
     :raises EngineUnavailable: none answers; says what was tried and what to do.
     """
+    tried = "the current Docker context"
     try:
+        host, tried = _where()
+        if host.startswith("unix://"):
+            # Tried first without the SDK, which wraps a plain refusal in three others, and leaves
+            # its socket open.
+            with socket.socket(socket.AF_UNIX) as trying:
+                trying.settimeout(CONNECT_TIMEOUT_S)
+                trying.connect(host.removeprefix("unix://"))
         client = from_env(timeout=CONNECT_TIMEOUT_S, max_pool_size=32)
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
-        raise EngineUnavailable(_unavailable(reason(error))) from error
+        raise EngineUnavailable(_unavailable(tried, reason(error))) from error
     client.api.timeout = ENGINE_TIMEOUT_S
     return client
+
+
+def _where() -> tuple[str, str]:
+    """Where the engine listens, and that with the reason why it is looked for there."""
+    if host := os.environ.get("DOCKER_HOST"):
+        return host, f"DOCKER_HOST, which is {host}"
+    context = ContextAPI.get_context(os.environ.get("DOCKER_CONTEXT"))
+    host = str(context.Host) if context is not None else ""
+    name = context.name if context is not None else os.environ.get("DOCKER_CONTEXT")
+    return host, f"{host or 'nothing'}, of the Docker context {name!r}"
 
 
 def probe() -> str:
@@ -73,15 +92,7 @@ def compose_version() -> str:
     )
 
 
-def _unavailable(reason: str) -> str:
-    if host := os.environ.get("DOCKER_HOST"):
-        tried = f"DOCKER_HOST, which is {host}"
-    else:
-        try:
-            context = ContextAPI.get_current_context()
-            tried = f"{context.Host}, of the Docker context {context.name!r}"
-        except Exception:  # its files are broken, which is then the reason given
-            tried = "the current Docker context"
+def _unavailable(tried: str, reason: str) -> str:
     hint = "start one (`sudo systemctl start docker`, or Docker Desktop)"
     if "ermission" in reason:
         hint = "let this user use it (`sudo usermod -aG docker $USER`, then log in again)"
@@ -149,8 +160,8 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -
                 continue
         if not isinstance(error, subprocess.TimeoutExpired):
             raise
-        text = f"{output.decode(errors='replace')}\nnot finished after {timeout_s:g} s, so stopped"
-        return Run(-1, text)
+        text = output.decode(errors="replace").rstrip()
+        return Run(-1, f"{text}\nnot finished after {timeout_s:g} s, so stopped")
     return Run(process.returncode, output.decode(errors="replace"))
 
 

@@ -47,11 +47,15 @@ def kill(pids: Iterable[int]) -> None:
 
 
 def sweep_processes() -> None:
-    """End the processes whose owner is gone."""
+    """End the processes whose owner is gone, and those of this one.
+
+    A harness has pytest processes that start its servers; what they leave, if they are killed, is
+    its own to sweep. So this is called before anything is started and after everything was stopped.
+    """
     left = []
     for pid, variables in _environments():
         owner = Owner.parse(variables.get(VARIABLE, ""))
-        if owner is not None and owner.gone:
+        if owner is not None and (owner.gone or owner == Owner.current()):
             left.append(pid)
     kill(left)
 

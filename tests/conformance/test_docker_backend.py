@@ -455,7 +455,7 @@ def test_container_is_hardened(backend: DockerBackend, image: str) -> None:
     for server in servers:
         port = ports.reserve()
         address = Address("127.0.0.1", port.number)
-        created = backend.create(server, "token", address, backend.container_name(server))
+        created = backend.create(server, "token", address, docker_backend.container_name(server))
         port.release()
         config, host = created.attrs["Config"], created.attrs["HostConfig"]
         assert config["User"] == "10001:10001"
@@ -484,7 +484,9 @@ def test_nothing_of_this_environment_gets_into_a_container(
     backend = DockerBackend(run_id=f"test-{uuid.uuid4().hex[:8]}")
     try:
         address = Address("127.0.0.1", 1)
-        created = backend.create(stand_in, "token", address, backend.container_name(stand_in))
+        created = backend.create(
+            stand_in, "token", address, docker_backend.container_name(stand_in)
+        )
         assert "a-secret" not in str(created.attrs)
     finally:
         backend.close()
