@@ -135,12 +135,15 @@ def flask(page: str, section: str | None = None) -> Source:
     """A page of Flask's documentation, and a heading or a documented name on it.
 
     :param page: the page's path, e.g. ``quickstart``.
-    :param section: a heading, or a name of the API such as ``flask.Flask.before_request``.
+    :param section: a heading, or a name of the API such as ``flask.Flask.before_request``, or of
+        the configuration such as ``SECRET_KEY``.
     """
     url = f"https://flask.palletsprojects.com/en/stable/{page}/"
     if section is None:
         return Source("Flask documentation", page, url)
-    anchor = section if section.startswith("flask.") else _anchor(section)
+    # Names keep their case as anchors: those of the API, and those of the configuration.
+    named = section.startswith("flask.") or section.isupper()
+    anchor = section if named else _anchor(section)
     return Source("Flask documentation", section, f"{url}#{anchor}")
 
 

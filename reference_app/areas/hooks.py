@@ -169,8 +169,11 @@ def _area() -> Blueprint:
     @area.get("/long-stream")
     def long_stream() -> Response:
         def generate() -> Iterator[bytes]:
-            for _ in range(BLOCKS):
-                yield BLOCK
+            try:
+                for _ in range(BLOCKS):
+                    yield BLOCK
+            finally:
+                _note("closed")
 
         return Response(stream_with_context(generate()), mimetype="application/octet-stream")
 
