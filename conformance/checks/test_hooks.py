@@ -143,7 +143,7 @@ def test_after_replaces(client: Client, key: str) -> None:
 
 @clause("hooks/after-request/not-found", "contract", HANDLED)
 def test_after_not_found(client: Client, key: str) -> None:
-    """The application's functions run on a 404 as well; no blueprint's do, as none owns the path."""
+    """The application's functions run on a 404 as well, and no blueprint's: none owns the path."""
     answer = get(client, "/hooks/no-such-view", key)
     assert answer.status_code == 404
     assert answer.wire.all("X-After") == ["app-after-2", "app-after-1"]
