@@ -57,6 +57,10 @@ class BeforeError(Exception):
     """Raised before the view is called."""
 
 
+class QuietError(Exception):
+    """Its handler gives no status."""
+
+
 def register(app: Flask) -> None:
     """Add the routes of this area, and the application's own handlers."""
     for blueprint in (_area(), _own(), _generic(), _internal()):
@@ -250,6 +254,14 @@ def _generic() -> Blueprint:
     @generic.get("/fail")
     def fail() -> str:
         raise RuntimeError(request.args["text"])
+
+    @generic.errorhandler(QuietError)
+    def quiet_error(error: QuietError) -> str:
+        return "nothing happened"
+
+    @generic.get("/quiet")
+    def quiet() -> str:
+        raise QuietError
 
     @generic.get("/abort/<int:code>")
     def aborted(code: int) -> str:
