@@ -98,7 +98,7 @@ def register(app: Flask) -> None:
 
     @app.errorhandler(RedirectedError)
     def redirected(error: RedirectedError) -> Response:
-        return redirect("/errors/landed")  # type: ignore[return-value]
+        return redirect("/errors/landed")
 
     @app.errorhandler(InsufficientStorage)
     def insufficient(error: InsufficientStorage) -> tuple[Response, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -23,7 +23,7 @@ from reference_app.api import (
 )
 
 if TYPE_CHECKING:
-    from _typeshed.wsgi import StartResponse, WSGIEnvironment
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 #: One value of each type that the cookie carries beyond those of JSON.
 TYPES: dict[str, Any] = {
@@ -43,18 +43,19 @@ CONFIGURED = "/session-configured"
 def register(app: Flask) -> None:
     """Add the routes of this area, and a second application with a configuration of its own."""
     app.register_blueprint(_blueprint())
-    app.wsgi_app = _dispatch(app.wsgi_app, _configured(type(app)))  # type: ignore[method-assign]
+    app.wsgi_app = _Dispatcher(app.wsgi_app, _configured(type(app)))  # type: ignore[method-assign]
 
 
-def _dispatch(
-    first: Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]],
-    second: Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]],
-) -> Callable[[WSGIEnvironment, StartResponse], Iterable[bytes]]:
-    def dispatch(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        chosen = second if environ["PATH_INFO"].startswith(f"{CONFIGURED}/") else first
-        return chosen(environ, start_response)
+class _Dispatcher:
+    """The first application, and the second for the paths that are its own."""
 
-    return dispatch
+    def __init__(self, first: WSGIApplication, second: WSGIApplication) -> None:
+        self._first = first
+        self._second = second
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        of_second = environ["PATH_INFO"].startswith(f"{CONFIGURED}/")
+        return (self._second if of_second else self._first)(environ, start_response)
 
 
 def _configured(flask_class: type[Flask]) -> Flask:
