@@ -14,9 +14,11 @@ neither within the time limit has hung, which is an outcome of its own (`TimedOu
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import socket
 import struct
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -36,6 +38,8 @@ __all__ = [
 
 #: Seconds without a byte after which a peer has hung. Only a failing check ever waits this long.
 TIME_LIMIT_S = 10.0
+#: How many time limits one check may take as a whole, against a peer that trickles.
+CHECK_LIMIT = 6
 #: The longest head and chunk line that are read before the peer counts as babbling, in bytes.
 HEAD_LIMIT = 256 * 1024
 #: The longest body that is read, in bytes.
@@ -62,7 +66,9 @@ _TOKEN = rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+"
 # RFC 9112 section 4: status-line = HTTP-version SP status-code SP [ reason-phrase ]
 _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9]{2}) ([\t \x21-\x7e\x80-\xff]*)")
 # RFC 9112 section 5: field-line = field-name ":" OWS field-value OWS
-_FIELD_LINE = re.compile(rb"(" + _TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff][\t \x21-\x7e\x80-\xff]*)?)")
+_FIELD_LINE = re.compile(
+    rb"(" + _TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff][\t \x21-\x7e\x80-\xff]*)?)"
+)
 # RFC 9112 section 7.1: chunk = chunk-size [ chunk-ext ] CRLF
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t \x21-\x7e\x80-\xff]*)?")
 
@@ -112,19 +118,28 @@ class Connection:
     Usable as a context manager; closing is the caller's, and the `wire` fixture closes what is left.
     """
 
-    def __init__(self, address: tuple[str, int], recorder: Recorder, time_limit_s: float) -> None:
+    def __init__(
+        self,
+        address: tuple[str, int],
+        recorder: Recorder,
+        time_limit_s: float,
+        deadline: float = math.inf,
+    ) -> None:
         recorder.connections += 1
         self.number = recorder.connections
         self.time_limit_s = time_limit_s
+        self._deadline = deadline
         self._recorder = recorder
         self._exchange: Exchange | None = None
         self._answered = False
         self._buffer = bytearray()
         self._ended = False
         try:
-            self._socket = socket.create_connection(address, timeout=time_limit_s)
+            self._socket = socket.create_connection(address, timeout=self._patience())
         except OSError as error:
-            raise ConnectionClosed(f"no connection to {address[0]}:{address[1]}: {error}") from error
+            raise ConnectionClosed(
+                f"no connection to {address[0]}:{address[1]}: {error}"
+            ) from error
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
     def __enter__(self) -> Connection:
@@ -149,6 +164,7 @@ class Connection:
         exchange = self._current(sending=True)
         exchange.request.add(data)
         try:
+            self._socket.settimeout(self._patience())
             self._socket.sendall(data)
         except TimeoutError:
             exchange.touch("timed out")
@@ -246,6 +262,15 @@ class Connection:
         response.body += piece
         return piece
 
+    def more(self) -> bool:
+        """Wait for what comes next: True if it is a byte, False if it is the end of the connection.
+
+        :raises TimedOut: neither came.
+        """
+        return bool(self._buffer) or self._more(
+            "another response or the end of the connection", end_is_wrong=False
+        )
+
     def receive_end(self) -> bytes:
         """Read until the peer closes; return what came before that, usually nothing.
 
@@ -286,6 +311,7 @@ class Connection:
         ended = "closed"
         if not self._ended:
             try:
+                self._socket.settimeout(self._patience())
                 data = self._socket.recv(65536)
             except TimeoutError:
                 exchange.touch("timed out")
@@ -310,6 +336,13 @@ class Connection:
             )
         return False
 
+    def _patience(self) -> float:
+        """Seconds to wait for the peer now: the time limit, or what is left of the check's."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimedOut(f"the check as a whole took longer than {CHECK_LIMIT} time limits")
+        return min(self.time_limit_s, left)
+
     def _so_far(self) -> str:
         return f"; so far it sent {_shown(bytes(self._buffer))}" if self._buffer else ""
 
@@ -319,7 +352,9 @@ class Connection:
         while (end := self._buffer.find(b"\n", start)) < 0:
             start = len(self._buffer)
             if start > HEAD_LIMIT:
-                raise MalformedResponse(f"waited for {wanted}: {start} bytes came without a line end")
+                raise MalformedResponse(
+                    f"waited for {wanted}: {start} bytes came without a line end"
+                )
             self._more(wanted)
         line = bytes(self._buffer[: end + 1])
         del self._buffer[: end + 1]
@@ -346,7 +381,11 @@ class Connection:
         status = response.status
         if method == "HEAD" or status < 200 or status in (204, 304):
             return "none", 0
-        codings = [value.strip().lower() for line in response.all("Transfer-Encoding") for value in line.split(",")]
+        codings = [
+            value.strip().lower()
+            for line in response.all("Transfer-Encoding")
+            for value in line.split(",")
+        ]
         lengths = response.all("Content-Length")
         if codings:
             if response.version == "1.0":
@@ -390,13 +429,17 @@ class Connection:
         data = self._exactly(size, f"a chunk of {size} bytes")
         end = self._exactly(2, "the CR LF after a chunk")
         if end != b"\r\n":
-            raise MalformedResponse(f"expected CR LF after a chunk of {size} bytes, found {_shown(end)}")
+            raise MalformedResponse(
+                f"expected CR LF after a chunk of {size} bytes, found {_shown(end)}"
+            )
         response.chunks.append(data)
         return data
 
     def _exactly(self, size: int, wanted: str) -> bytes:
         if size > BODY_LIMIT:
-            raise MalformedResponse(f"{wanted} is said to have {size} bytes; at most {BODY_LIMIT} are read")
+            raise MalformedResponse(
+                f"{wanted} is said to have {size} bytes; at most {BODY_LIMIT} are read"
+            )
         while len(self._buffer) < size:
             self._more(f"{wanted} ({len(self._buffer)} of {size} bytes came)")
         data = bytes(self._buffer[:size])
@@ -416,16 +459,20 @@ class Wire:
     """Opens connections to one deployment for one check, and closes those that are left open."""
 
     def __init__(
-        self, address: tuple[str, int], recorder: Recorder | None = None, time_limit_s: float = TIME_LIMIT_S
+        self,
+        address: tuple[str, int],
+        recorder: Recorder | None = None,
+        time_limit_s: float = TIME_LIMIT_S,
     ) -> None:
         self.address = address
         self.recorder = recorder or Recorder()
         self.time_limit_s = time_limit_s
+        self._deadline = time.monotonic() + CHECK_LIMIT * time_limit_s
         self._connections: list[Connection] = []
 
     def connect(self) -> Connection:
         """A new connection."""
-        connection = Connection(self.address, self.recorder, self.time_limit_s)
+        connection = Connection(self.address, self.recorder, self.time_limit_s, self._deadline)
         self._connections.append(connection)
         return connection
 

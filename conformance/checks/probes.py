@@ -1,0 +1,118 @@
+"""What the wsgi and http checks share: how a request is told from another, and what an end is.
+
+No check here is content with silence: whoever reads past the last response waits for the end of the
+connection, and a peer that gives none has hung.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from conformance.client import Connection, PeerError, Response, Wire
+from conformance.client.http import Client
+
+HOST = "wsgi-conform.test"
+
+
+def request(
+    start: str,
+    *fields: str | bytes,
+    body: bytes = b"",
+    host: str | None = HOST,
+) -> bytes:
+    """The bytes of a request: the start line, Host, the fields and the body, each as it is given."""
+    lines = [start.encode("latin-1")]
+    if host is not None:
+        lines.append(f"Host: {host}".encode())
+    lines += [field.encode("latin-1") if isinstance(field, str) else field for field in fields]
+    return b"\r\n".join([*lines, b"", b""]) + body
+
+
+def marked(mark: str, *fields: str) -> bytes:
+    """A request that is answered with its mark, so that it is known whether it was answered."""
+    return request(f"GET /wsgi/echo?mark={mark} HTTP/1.1", *fields)
+
+
+#: What follows a request under test, on the same connection: its last.
+NEXT = marked("next", "Connection: close")
+#: What hides where a body would be: whoever answers it took data for a request.
+SMUGGLED = marked("smuggled")
+
+
+def read_json(response: Response) -> Any:
+    """The JSON of a response of status 200.
+
+    :raises PeerError: it is not 200, or not JSON.
+    """
+    if response.status != 200:
+        raise PeerError(f"expected 200, found {response.describe()}: {response.body[:200]!r}")
+    try:
+        return json.loads(response.body)
+    except ValueError as error:
+        raise PeerError(f"expected JSON, found {response.body[:200]!r}") from error
+
+
+def mark_of(response: Response) -> str | None:
+    """The mark of the request that this response answers, None if it is not one of `marked`."""
+    try:
+        query = json.loads(response.body)["query"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return str(query).removeprefix("mark=")
+
+
+def answers(connection: Connection, *methods: str) -> list[Response]:
+    """Every response until the peer ends the connection.
+
+    :param methods: the methods of the requests, in order; GET for those beyond.
+    :raises PeerError: what comes is no response, or neither a response nor the end comes.
+    """
+    found: list[Response] = []
+    while connection.more():
+        method = methods[len(found)] if len(found) < len(methods) else "GET"
+        found.append(connection.receive(method))
+    return found
+
+
+def exchange(wire: Wire, *pieces: bytes) -> list[Response]:
+    """Send bytes on a connection of their own and read every response until its end."""
+    with wire.connect() as connection:
+        for piece in pieces:
+            connection.send(piece)
+        return answers(connection)
+
+
+def says_close(response: Response) -> bool:
+    """Whether the response has the connection option `close` (RFC 9112 section 9.6)."""
+    options = ",".join(response.all("Connection")).split(",")
+    return "close" in {option.strip().lower() for option in options}
+
+
+def bodiless(wire: Wire, method: str, target: str) -> Response:
+    """The answer to a request that has to come without a body, proven by what follows it.
+
+    Another request goes over the same connection: whatever was sent as a body would be read as the
+    beginning of its response. A server that closes instead has sent nothing more either.
+    """
+    with wire.connect() as connection:
+        connection.request(method, target)
+        response = connection.receive(method)
+        connection.send(NEXT)
+        following = answers(connection)
+    assert [mark_of(answer) for answer in following] in ([], ["next"])
+    if following:
+        assert following[0].status == 200
+    return response
+
+
+def closed_once(client: Client, key: str) -> None:
+    """The journal says that `close()` was called, and called once."""
+
+    def closed(events: list[dict[str, Any]]) -> bool:
+        return any(event["event"] == "close" for event in events)
+
+    assert closed(client.journal(key, until=closed)), "close() was not called"
+    # Another look, with a request in between in which a second call would have come.
+    events = client.journal(key)
+    assert [event["event"] for event in events].count("close") == 1, events
