@@ -1,9 +1,9 @@
 """A web framework with the public names and behaviour of Flask, written from the ground up.
 
-The same application source runs on Flask if this import is swapped. To read it, begin with `app.py`,
-whose docstring shows the way of a request, then `ctx.py`, `globals.py` and `local.py`. It knows no
-server: any WSGI server can call an application. Dependencies: Jinja, itsdangerous, MarkupSafe and
-multipart.
+The same application source runs on Flask if this import is swapped. To read it, begin with
+`app.py`, whose docstring shows the way of a request, then `ctx.py`, `globals.py` and `local.py`. It
+knows no server: any WSGI server can call an application. Dependencies: Jinja, itsdangerous,
+MarkupSafe and multipart.
 """
 
 from . import json

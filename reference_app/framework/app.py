@@ -173,7 +173,8 @@ class Flask(App):
     def make_default_options_response(self) -> Response:
         """The answer to OPTIONS: the allowed methods."""
         ctx = _request_stack.top
-        assert ctx is not None and ctx.url_adapter is not None
+        assert ctx is not None
+        assert ctx.url_adapter is not None
         response = self.response_class()
         response.allow = ctx.url_adapter.allowed_methods()
         return response
@@ -222,8 +223,8 @@ class Flask(App):
         if isinstance(rv, (str, bytes, bytearray)) or (
             isinstance(rv, Iterator) and not isinstance(rv, Response)
         ):
-            response = self.response_class(rv, status=status, headers=headers)  # type: ignore[arg-type]
-            return response
+            body: Any = rv
+            return self.response_class(body, status=status, headers=headers)
         if isinstance(rv, self.response_class):
             response = rv
         elif isinstance(rv, (dict, list)):
@@ -312,7 +313,7 @@ class Flask(App):
         if e.code is None or isinstance(e, RoutingException):
             return e
         handler = self._find_error_handler(e, _top_request().blueprints)
-        return e if handler is None else handler(e)  # type: ignore[no-any-return]
+        return e if handler is None else handler(e)
 
     def handle_exception(self, e: Exception) -> Response:
         """Answer what nobody handled: log it, and send a 500 that says nothing of it.

@@ -128,7 +128,7 @@ class App(Scaffold):
         self._got_first_request = False
         self.config = self.make_config(instance_relative_config)
         self.aborter = self.make_aborter()
-        self.json: JSONProvider = self.json_provider_class(self)
+        self.json: JSONProvider = self.json_provider_class(self)  # type: ignore[arg-type]
         self.url_map = self.url_map_class(host_matching=host_matching)
         self.subdomain_matching = subdomain_matching
         self.blueprints: dict[str, Blueprint] = {}
@@ -169,7 +169,7 @@ class App(Scaffold):
             )
 
     @cached_property
-    def name(self) -> str:  # type: ignore[override]
+    def name(self) -> str:
         """The import name or, for a script, that of its file."""
         if self.import_name != "__main__":
             return self.import_name

@@ -43,8 +43,8 @@ class BlueprintSetupState:
         self.first_registration = first_registration
         subdomain = options.get("subdomain")
         self.subdomain: str | None = blueprint.subdomain if subdomain is None else subdomain
-        prefix = options.get("url_prefix")
-        self.url_prefix: str | None = blueprint.url_prefix if prefix is None else prefix
+        url_prefix = options.get("url_prefix")
+        self.url_prefix: str | None = blueprint.url_prefix if url_prefix is None else url_prefix
         self.name: str = options.get("name", blueprint.name)
         self.name_prefix: str = options.get("name_prefix", "")
         self.url_defaults = {**blueprint.url_values_defaults, **options.get("url_defaults", {})}
@@ -58,10 +58,8 @@ class BlueprintSetupState:
     ) -> None:
         """Add a rule to the application, with the prefixes of this registration."""
         if self.url_prefix is not None:
-            if rule:
-                rule = f"{self.url_prefix.rstrip('/')}/{rule.lstrip('/')}"
-            else:
-                rule = self.url_prefix
+            prefix = self.url_prefix
+            rule = f"{prefix.rstrip('/')}/{rule.lstrip('/')}" if rule else prefix
         options.setdefault("subdomain", self.subdomain)
         if endpoint is None:
             endpoint = _endpoint_from_view_func(view_func)

@@ -7,6 +7,7 @@ import json
 import os
 import types
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import IO, Any, Generic, TypeVar, overload
 
 from .utils import import_string
@@ -83,11 +84,9 @@ class Config(dict[str, Any]):
             if not variable.startswith(prefix):
                 continue
             value: Any = os.environ[variable]
-            try:
+            # Any parser with any error may be passed; what it cannot read is text.
+            with suppress(Exception):
                 value = loads(value)
-            except Exception:
-                # Any parser with any error may be passed; what it cannot read is text.
-                pass
             *parents, key = variable.removeprefix(prefix).split("__")
             target: Any = self
             for parent in parents:

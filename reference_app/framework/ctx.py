@@ -1,9 +1,9 @@
 """Contexts: what exists while a request is handled, or while an application is at work.
 
 A `RequestContext` holds the request and its session, an `AppContext` the application and `g`. They
-are pushed in pairs when a request begins and popped when it ends, so `g` is born with the request
-and gone with it. It is no session (that travels in a cookie) and no module global (that lives as
-long as the process, and is everybody's).
+are pushed in pairs when a request begins and popped when it ends, so `g` is born and gone with the
+request. It is no session (that travels in a cookie) and no module global (that lives as long as the
+process, and is everybody's).
 
 Contexts nest: pushing the same one again only counts up, and functions that tear down run when it is
 popped for the last time. The stacks that they are pushed to, and the proxies, are in `globals.py`.
@@ -279,8 +279,8 @@ def after_this_request(f: F) -> F:
 def copy_current_request_context(f: F) -> F:
     """Wrap a function so that it has this request, session and a fresh `g` wherever it runs.
 
-    For greenlets and threads that work for a request. The request is the same object, so do not read
-    its body in two of them.
+    For greenlets and threads that work for a request. The request is the same object, so do not
+    read its body in two of them.
 
     :raises RuntimeError: outside of a request.
     """

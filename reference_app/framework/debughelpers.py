@@ -110,5 +110,6 @@ def explain_template_loading_attempts(
         lines.append(
             "  The template was looked up from an endpoint that belongs to the blueprint"
             f" {blueprint!r}. Did you put it into the template folder of another one?"
+            " See https://flask.palletsprojects.com/blueprints/#templates"
         )
     app.logger.info("\n".join(lines))

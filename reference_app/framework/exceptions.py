@@ -105,7 +105,7 @@ class BadRequestKeyError(BadRequest, KeyError):
         super().__init__(*args, **kwargs)
         KeyError.__init__(self, *(() if arg is None else (arg,)))
 
-    @property  # type: ignore[override]
+    @property
     def description(self) -> str:
         if self.show_exception:
             return f"{self._description}\nKeyError: {KeyError.__str__(self)}"

@@ -130,7 +130,7 @@ def send_file(
         if file is None:
             assert path is not None
             # The response closes it.
-            file = open(path, "rb")
+            file = open(path, "rb")  # noqa: SIM115
         body = wrap_file(environ, file)
 
     response = current_app.response_class(

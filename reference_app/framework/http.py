@@ -63,7 +63,7 @@ def plain_int(value: str) -> int:
 
 
 def quote_header_value(value: Any, allow_token: bool = True) -> str:
-    """A value as token if it is one (and may be), else as quoted string (RFC 9110 section 5.6.4)."""
+    """A value as token if it is one and may be, else in quotes (RFC 9110 section 5.6.4)."""
     text = str(value)
     if allow_token and _token_re.fullmatch(text):
         return text
@@ -289,7 +289,8 @@ def parse_etags(value: str | None) -> ETags:
         return datastructures.ETags()
     if value.strip() == "*":
         return datastructures.ETags(star_tag=True)
-    strong, weak = [], []
+    strong: list[str] = []
+    weak: list[str] = []
     position = 0
     while position < len(value):
         match = _etag_re.match(value, position)

@@ -78,42 +78,45 @@ class LocalStack(Generic[T]):
     """A stack with separate contents in every context.
 
     A stack, not a single slot, because contexts nest: a test request inside a request, one
-    application calling another. The last `pop` leaves an empty tuple that all contexts share, so
-    nothing of a request outlives it.
+    application calling another. Its items are pairs of an item and the pairs below it, so that a
+    push leaves the stack of other contexts as it is and copies nothing. The last `pop` leaves the
+    empty tuple, which holds nothing: nothing of a request outlives it.
 
-    :param context_var: holds the items, oldest first; made on demand (see `Local`).
+    :param context_var: holds the topmost pair, or (); made on demand (see `Local`).
     """
 
     __slots__ = ("_storage",)
 
-    def __init__(self, context_var: ContextVar[tuple[T, ...]] | None = None) -> None:
-        self._storage: ContextVar[tuple[T, ...]]
-        self._storage = (
-            ContextVar(f"LocalStack<{id(self)}>") if context_var is None else context_var
-        )
+    def __init__(self, context_var: ContextVar[tuple[Any, ...]] | None = None) -> None:
+        self._storage = ContextVar(f"LocalStack<{id(self)}>") if context_var is None else context_var
 
     def push(self, item: T) -> None:
         """Put `item` on top, in this context only."""
         storage = self._storage
-        storage.set((*storage.get(()), item))
+        storage.set((item, storage.get(())))
 
     def pop(self) -> T | None:
         """Take the topmost item off and return it, or None if the stack is empty."""
-        storage = self._storage
-        items = storage.get(())
-        if not items:
+        pair = self._storage.get(())
+        if not pair:
             return None
-        storage.set(items[:-1])
-        return items[-1]
+        self._storage.set(pair[1])
+        item: T = pair[0]
+        return item
 
     @property
     def top(self) -> T | None:
         """The topmost item, or None if the stack is empty."""
-        items = self._storage.get(())
-        return items[-1] if items else None
+        pair = self._storage.get(())
+        return pair[0] if pair else None
 
     def __contains__(self, item: object) -> bool:
-        return any(each is item for each in self._storage.get(()))
+        pair = self._storage.get(())
+        while pair:
+            if pair[0] is item:
+                return True
+            pair = pair[1]
+        return False
 
     def __call__(
         self, name: str | None = None, *, unbound_message: str | None = None
@@ -134,7 +137,7 @@ def release_local(local: Local | LocalStack[Any]) -> None:
 
 
 class _SpecialAttribute:
-    """`__doc__`, `__class__` and the like: the proxied object's on a proxy, our own on the class."""
+    """`__doc__`, `__class__` and the like: the object's on a proxy, our own on the class."""
 
     def __init__(
         self,
@@ -222,15 +225,15 @@ class LocalProxy(Generic[T]):
     def __hash__(self) -> int:
         return hash(self._get_current_object())
 
-    __doc__ = _SpecialAttribute(  # type: ignore[assignment]
+    __doc__ = _SpecialAttribute(
         "__doc__", of_class=__doc__, unbound=lambda proxy: type(proxy).__doc__
     )
     __wrapped__ = _SpecialAttribute(
         "__wrapped__", unbound=lambda proxy: object.__getattribute__(proxy, "_LocalProxy__wrapped")
     )
-    __dict__ = _SpecialAttribute("__dict__")  # type: ignore[assignment]
+    __dict__ = _SpecialAttribute("__dict__")
     # isinstance() asks for it, so that a bound proxy passes for its object.
-    __class__ = _SpecialAttribute("__class__", unbound=type)  # type: ignore[assignment]
+    __class__ = _SpecialAttribute("__class__", unbound=type)
 
 
 def _finder(local: Any, name: str | None, message: str) -> Callable[[], Any]:
@@ -251,10 +254,10 @@ def _finder(local: Any, name: str | None, message: str) -> Callable[[], Any]:
         storage = local._storage
 
         def find() -> Any:
-            items = storage.get(())
-            if not items:
+            pair = storage.get(())
+            if not pair:
                 raise RuntimeError(message)
-            return items[-1] if select is None else select(items[-1])
+            return pair[0] if select is None else select(pair[0])
 
     elif isinstance(local, ContextVar):
 
@@ -390,7 +393,7 @@ for _name, _function in _IN_PLACE_OPERATORS.items():
 
 
 def _call(self: LocalProxy[Any], *args: Any, **kwargs: Any) -> Any:
-    return self._get_current_object()(*args, **kwargs)  # type: ignore[operator]
+    return self._get_current_object()(*args, **kwargs)
 
 
-LocalProxy.__call__ = _call  # type: ignore[attr-defined]
+setattr(LocalProxy, "__call__", _call)  # noqa: B010  (mypy takes it for a mistake)

@@ -471,11 +471,11 @@ class Request:
             )
         self.form, self.files = form, files
         ctx = _app_stack.top
-        if ctx is not None and ctx.app.debug and not files:
-            if self.mimetype != "multipart/form-data":
-                from .debughelpers import explain_missing_files
+        debug = ctx is not None and ctx.app.debug
+        if debug and not files and self.mimetype != "multipart/form-data":
+            from .debughelpers import explain_missing_files
 
-                explain_missing_files(self)
+            explain_missing_files(self)
 
     @cached_property
     def form(self) -> MultiDict[str, str]:

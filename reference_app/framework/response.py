@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
@@ -74,6 +75,11 @@ _entity_headers = {
 }
 
 
+def _encoded(piece: str | bytes) -> bytes:
+    return piece.encode() if isinstance(piece, str) else piece
+
+
+@lru_cache(maxsize=64)
 def get_content_type(mimetype: str, charset: str) -> str:
     """A media type with the charset, if it is text."""
     if mimetype.startswith("text/") or mimetype in _text_types or mimetype.endswith("+xml"):
@@ -165,13 +171,13 @@ class Response:
         else:
             self.headers = Headers(headers or None)
         if content_type is None:
-            if mimetype is None and "content-type" not in self.headers:
+            if mimetype is None and not (headers and "Content-Type" in self.headers):
                 mimetype = self.default_mimetype
             if mimetype is not None:
                 content_type = get_content_type(mimetype, "utf-8")
         if content_type is not None:
             self.headers["Content-Type"] = content_type
-        self.status = self.default_status if status is None else status  # type: ignore[assignment]
+        self.status = self.default_status if status is None else status
         self.direct_passthrough = direct_passthrough
         self._on_close: list[Callable[[], Any]] = []
         if response is None:
@@ -228,7 +234,7 @@ class Response:
 
     @status_code.setter
     def status_code(self, code: int) -> None:
-        self.status = code  # type: ignore[assignment]
+        self.status = code
 
     @property
     def status(self) -> str:
@@ -252,7 +258,7 @@ class Response:
         elif phrase:
             self._status, self._status_code = text, int(code)
         else:
-            self.status = int(code)  # type: ignore[assignment]
+            self.status = int(code)
 
     # Body
 
@@ -325,8 +331,7 @@ class Response:
 
     def iter_encoded(self) -> Iterator[bytes]:
         """The pieces of the body as bytes."""
-        for piece in self.response:
-            yield piece.encode() if isinstance(piece, str) else piece
+        return map(_encoded, self.response)
 
     def freeze(self) -> None:
         """Make it storable: read the body, set length and entity tag."""
@@ -612,7 +617,11 @@ class Response:
         :return: itself.
         :raises RequestedRangeNotSatisfiable: if the range lies outside of the body.
         """
-        environ: WSGIEnvironment = getattr(request_or_environ, "environ", request_or_environ)
+        environ: WSGIEnvironment = (
+            request_or_environ
+            if isinstance(request_or_environ, dict)
+            else request_or_environ.environ
+        )
         if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
             return self
         self.headers.setdefault("Date", http_date())
@@ -649,7 +658,8 @@ class Response:
         content_range = None if wanted is None else wanted.make_content_range(complete_length)
         if content_range is None:
             raise RequestedRangeNotSatisfiable(complete_length)
-        assert content_range.start is not None and content_range.stop is not None
+        assert content_range.start is not None
+        assert content_range.stop is not None
         length = content_range.stop - content_range.start
         self.content_length = length
         self.content_range = content_range
@@ -700,6 +710,9 @@ class Response:
             return self.response
         else:
             pieces = self.iter_encoded()
+            if self.is_sequence and not self._on_close and type(self).close is Response.close:
+                # Nothing to close, the case of nearly all responses: a list will do.
+                return list(pieces)
         return ClosingIterator(pieces, [self.close])
 
     def get_wsgi_response(

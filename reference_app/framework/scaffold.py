@@ -85,7 +85,7 @@ class Scaffold:
         root_path: str | None = None,
     ) -> None:
         self.import_name = import_name
-        self.static_folder = static_folder  # type: ignore[assignment]
+        self.static_folder = static_folder
         self.static_url_path = static_url_path
         self.template_folder = template_folder
         self.root_path = get_root_path(import_name) if root_path is None else root_path
@@ -377,7 +377,7 @@ def get_root_path(import_name: str) -> str:
         path = get_filename(import_name)
     else:
         path = getattr(importlib.import_module(import_name), "__file__", None)
-    if path is None:
+    if not isinstance(path, str):
         raise RuntimeError(
             f"No root path can be found for the module {import_name!r}: it has no file of its own,"
             " because it is a namespace package or was made by an import hook. Pass root_path=."

@@ -46,7 +46,7 @@ class SessionMixin(MutableMapping[str, Any]):
         self["_permanent"] = bool(value)
 
 
-class SecureCookieSession(CallbackDict[str, Any], SessionMixin):  # type: ignore[misc]
+class SecureCookieSession(CallbackDict[str, Any], SessionMixin):
     """A session kept in a signed cookie.
 
     Only changes of its own items are noticed. After changing something inside of one, set
@@ -56,11 +56,11 @@ class SecureCookieSession(CallbackDict[str, Any], SessionMixin):  # type: ignore
     modified = False
 
     def __init__(self, initial: Any = None) -> None:
-        super().__init__(initial, _mark_modified)
+        dict.__init__(self, () if initial is None else initial)
 
-
-def _mark_modified(session: SecureCookieSession) -> None:
-    session.modified = True
+    def on_update(self, _: object) -> None:
+        """Called by `CallbackDict` after each change."""
+        self.modified = True
 
 
 class NullSession(SecureCookieSession):
@@ -74,8 +74,8 @@ class NullSession(SecureCookieSession):
             " print(secrets.token_hex())'"
         )
 
-    __setitem__ = __delitem__ = __ior__ = _fail  # type: ignore[assignment]
-    clear = pop = popitem = update = setdefault = _fail  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _fail
+    clear = pop = popitem = update = setdefault = _fail
 
 
 class SessionInterface:
@@ -186,7 +186,9 @@ class SecureCookieSessionInterface(SessionInterface):
     def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
         if not app.secret_key:
             return None
-        value = request.cookies.get(self.get_cookie_name(app))
+        # A request without any cookie is common, and then there is nothing to look for.
+        has_cookies = "HTTP_COOKIE" in request.environ
+        value = request.cookies.get(self.get_cookie_name(app)) if has_cookies else None
         if not value:
             return self.session_class()
         serializer = self.get_signing_serializer(app)
@@ -214,7 +216,7 @@ class SecureCookieSessionInterface(SessionInterface):
         assert serializer is not None, "the session was opened with a key that is gone now"
         response.set_cookie(
             self.get_cookie_name(app),
-            serializer.dumps(dict(session)),  # type: ignore[arg-type]
+            serializer.dumps(dict(session)),
             expires=self.get_expiration_time(app, session),
             **self._attributes(app),
         )

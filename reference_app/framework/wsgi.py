@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
+from contextlib import suppress
 from functools import lru_cache
 from typing import IO, Any
 from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
@@ -23,7 +24,7 @@ _host_re = re.compile(
 
 
 def decode_text(text: str) -> str:
-    """Text of an environ, which is latin-1 for bytes (PEP 3333), as the UTF-8 that it stands for."""
+    """Text of an environ, which is bytes as latin-1 (PEP 3333), as the UTF-8 that it stands for."""
     return text if text.isascii() else text.encode("latin-1").decode(errors="replace")
 
 
@@ -129,10 +130,8 @@ def uri_to_iri(uri: str) -> str:
     parts = urlsplit(uri)
     host = parts.netloc
     if "xn--" in host:
-        try:
+        with suppress(UnicodeError):
             host = host.encode("ascii").decode("idna")
-        except UnicodeError:
-            pass
     path, query, fragment = map(_unquote_readable, (parts.path, parts.query, parts.fragment))
     return urlunsplit((parts.scheme, host, path, query, fragment))
 

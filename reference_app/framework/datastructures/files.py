@@ -5,6 +5,7 @@ from __future__ import annotations
 import mimetypes
 import os
 import shutil
+from contextlib import suppress
 from io import BytesIO
 from typing import IO, Any
 
@@ -83,11 +84,9 @@ class FileStorage:
 
     def close(self) -> None:
         """Close the stream, whatever it says."""
-        try:
+        # The request is over; an upload that cannot be closed must not break its response.
+        with suppress(Exception):
             self.stream.close()
-        except Exception:
-            # The request is over; an upload that cannot be closed must not break its response.
-            pass
 
     def __bool__(self) -> bool:
         return bool(self.filename)
@@ -115,7 +114,7 @@ class FileMultiDict(MultiDict[str, Any]):
     def add_file(
         self,
         name: str,
-        file: str | os.PathLike[str] | IO[bytes] | FileStorage,
+        file: Any,
         filename: str | None = None,
         content_type: str | None = None,
     ) -> None:
@@ -124,8 +123,10 @@ class FileMultiDict(MultiDict[str, Any]):
             if isinstance(file, (str, os.PathLike)):
                 filename = os.fspath(file) if filename is None else filename
                 # Closed with the builder that owns this dict.
-                file = open(file, "rb")
+                stream: IO[bytes] = open(file, "rb")  # noqa: SIM115
+            else:
+                stream = file
             if filename and content_type is None:
                 content_type = mimetypes.guess_type(filename)[0] or "application/octet-stream"
-            file = FileStorage(file, filename, name, content_type)
+            file = FileStorage(stream, filename, name, content_type)
         self.add(name, file)

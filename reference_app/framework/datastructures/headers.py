@@ -12,7 +12,7 @@ from ..http import dump_options_header
 from .mappings import _key_error, _missing, convert, iter_multi_items
 
 
-def _clean_value(value: Any) -> str:
+def _clean_value(value: object) -> str:
     """A header value as text, refused if it could start another header (RFC 9110 section 5.5)."""
     if not isinstance(value, str):
         value = value.decode("latin-1") if isinstance(value, bytes) else str(value)
@@ -34,11 +34,13 @@ class Headers:
     __slots__ = ("__weakref__", "_list")
 
     def __init__(self, defaults: Any = None) -> None:
-        self._list: list[tuple[str, str]] = []
+        self._list: list[tuple[str, str]]
         if isinstance(defaults, Headers):
-            self._list.extend(defaults)
-        elif defaults is not None:
-            self.extend(defaults)
+            self._list = list(defaults)
+        else:
+            self._list = []
+            if defaults is not None:
+                self.extend(defaults)
 
     @overload
     def __getitem__(self, key: str) -> str: ...
@@ -59,7 +61,7 @@ class Headers:
 
     def __setitem__(self, key: str | int | slice, value: Any) -> None:
         if isinstance(key, str):
-            self.set(key, value)
+            self._set(key, value)
         elif isinstance(key, int):
             self._list[key] = (value[0], _clean_value(value[1]))
         else:
@@ -130,19 +132,18 @@ class Headers:
 
     def set(self, key: str, value: Any, /, **options: Any) -> None:
         """Set a field at the place of the first of that name, removing the others."""
-        value = _clean_value(_with_options(value, options) if options else value)
+        self._set(key, _with_options(value, options) if options else value)
+
+    def _set(self, key: str, value: Any) -> None:
+        value = _clean_value(value)
         name = key.lower()
-        fields: list[tuple[str, str]] = []
-        found = False
-        for field in self._list:
-            if field[0].lower() != name:
-                fields.append(field)
-            elif not found:
-                found = True
-                fields.append((key, value))
-        if not found:
-            fields.append((key, value))
-        self._list[:] = fields
+        for index, field in enumerate(self._list):
+            if field[0].lower() == name:
+                self._list[index] = (key, value)
+                others = self._list[index + 1 :]
+                self._list[index + 1 :] = [each for each in others if each[0].lower() != name]
+                return
+        self._list.append((key, value))
 
     def setlist(self, key: str, values: Iterable[Any]) -> None:
         """Replace all fields of a name; no values removes them."""
@@ -290,4 +291,4 @@ class EnvironHeaders(Headers):
 
     __setitem__ = __delitem__ = add = add_header = extend = update = _refuse
     set = setlist = setdefault = setlistdefault = remove = _refuse
-    pop = popitem = clear = __ior__ = _refuse  # type: ignore[assignment]
+    pop = popitem = clear = __ior__ = _refuse

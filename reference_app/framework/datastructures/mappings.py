@@ -12,6 +12,8 @@ from typing import Any, NoReturn, TypeVar
 K = TypeVar("K")
 V = TypeVar("V")
 _missing: Any = object()
+# The methods of the dict underneath a MultiDict, whose values are lists: not what its type says.
+_dict: Any = dict
 
 
 def _key_error(key: object) -> KeyError:
@@ -61,13 +63,13 @@ class MultiDict(dict[K, V]):
         super().__init__()
         if isinstance(mapping, MultiDict):
             for key, values in mapping.lists():
-                dict.__setitem__(self, key, list(values))
+                _dict.__setitem__(self, key, list(values))
         elif mapping is not None:
             for key, value in iter_multi_items(mapping):
-                dict.setdefault(self, key, []).append(value)  # type: ignore[arg-type,attr-defined]
+                _dict.setdefault(self, key, []).append(value)
 
     def _list(self, key: Any) -> list[V]:
-        return dict.get(self, key, ())  # type: ignore[call-overload,no-any-return]
+        return _dict.get(self, key, ())  # type: ignore[no-any-return]
 
     def __getitem__(self, key: K) -> V:
         values = self._list(key)
@@ -78,7 +80,7 @@ class MultiDict(dict[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         self.setlist(key, [value])
 
-    def get(  # type: ignore[override]
+    def get(
         self, key: K, default: Any = None, type: Callable[[Any], Any] | None = None
     ) -> Any:
         """The first value, converted by `type`; `default` if there is none or it does not fit."""
@@ -97,7 +99,7 @@ class MultiDict(dict[K, V]):
 
     def setlist(self, key: K, values: Iterable[V]) -> None:
         """Replace the values of a key."""
-        dict.__setitem__(self, key, list(values))  # type: ignore[assignment]
+        _dict.__setitem__(self, key, list(values))
 
     def add(self, key: K, value: V) -> None:
         """Add a value to those that the key has."""
@@ -125,8 +127,8 @@ class MultiDict(dict[K, V]):
 
     def lists(self) -> Iterator[tuple[K, list[V]]]:
         """Pairs of key and list of values."""
-        for key, values in dict.items(self):
-            yield key, list(values)  # type: ignore[call-overload]
+        for key, values in _dict.items(self):
+            yield key, list(values)
 
     def values(self) -> Iterator[V]:  # type: ignore[override]
         for _, values in self.lists():
@@ -142,7 +144,7 @@ class MultiDict(dict[K, V]):
         return dict(self.items()) if flat else dict(self.lists())
 
     def pop(self, key: K, default: Any = _missing) -> Any:
-        values: Any = dict.pop(self, key, ())
+        values: Any = _dict.pop(self, key, ())
         if values:
             return values[0]
         if default is _missing:
@@ -155,16 +157,17 @@ class MultiDict(dict[K, V]):
 
     def poplist(self, key: K) -> list[V]:
         """Remove a key and return its values, which may be none."""
-        return list(dict.pop(self, key, ()))  # type: ignore[arg-type,call-overload]
+        return list(_dict.pop(self, key, ()))
 
     def popitemlist(self) -> tuple[K, list[V]]:
         """Remove some key and return it with its values."""
         try:
-            return dict.popitem(self)  # type: ignore[return-value]
+            item: tuple[K, list[V]] = _dict.popitem(self)
+            return item
         except KeyError as error:
             raise _key_error(str(error)) from None
 
-    def update(self, mapping: Any) -> None:  # type: ignore[override]
+    def update(self, mapping: Any) -> None:
         """Add to what is there; nothing is replaced."""
         for key, value in iter_multi_items(mapping):
             self.add(key, value)
@@ -176,7 +179,7 @@ class MultiDict(dict[K, V]):
         merged.update(other)
         return merged
 
-    def __ior__(self, other: Any) -> MultiDict[K, V]:  # type: ignore[override,misc]
+    def __ior__(self, other: Any) -> MultiDict[K, V]:  # type: ignore[override]
         if not isinstance(other, (Mapping, Iterable)):
             return NotImplemented
         self.update(other)
@@ -210,8 +213,8 @@ def _refuse(self: Any, *args: Any, **kwargs: Any) -> NoReturn:
 class ImmutableDict(dict[K, V]):
     """A dict that cannot be changed; `copy()` can."""
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    setdefault = update = pop = popitem = clear = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    setdefault = update = pop = popitem = clear = _refuse
 
     def copy(self) -> dict[K, V]:
         return dict(self)
@@ -226,9 +229,9 @@ class ImmutableDict(dict[K, V]):
 class ImmutableMultiDict(MultiDict[K, V]):
     """A `MultiDict` that cannot be changed; `copy()` can."""
 
-    __setitem__ = __delitem__ = __ior__ = _refuse  # type: ignore[assignment]
-    add = setlist = setdefault = setlistdefault = update = _refuse  # type: ignore[assignment]
-    pop = popitem = poplist = popitemlist = clear = _refuse  # type: ignore[assignment]
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    add = setlist = setdefault = setlistdefault = update = _refuse
+    pop = popitem = poplist = popitemlist = clear = _refuse
 
     def __hash__(self) -> int:  # type: ignore[override]
         return hash(frozenset(self.items(multi=True)))
@@ -313,5 +316,5 @@ def _pop(self: dict[Any, Any], key: Any, *default: Any) -> Any:
 
 for _name in ("__setitem__", "__delitem__", "__ior__", "clear", "popitem", "update"):
     setattr(CallbackDict, _name, reports_changes(getattr(dict, _name)))
-CallbackDict.setdefault = _setdefault  # type: ignore[method-assign]
-CallbackDict.pop = _pop  # type: ignore[method-assign]
+setattr(CallbackDict, "setdefault", _setdefault)  # noqa: B010
+setattr(CallbackDict, "pop", _pop)  # noqa: B010

@@ -122,7 +122,7 @@ class Accept(list[tuple[str, float]]):
     def __getitem__(self, key: Any) -> Any:
         return self.quality(key) if isinstance(key, str) else super().__getitem__(key)
 
-    def __contains__(self, value: object) -> bool:
+    def __contains__(self, value: Any) -> bool:
         return any(self._matches(str(value), item) for item, _ in self)
 
     def quality(self, key: str) -> float:
@@ -188,17 +188,17 @@ class MIMEAccept(Accept):
     @property
     def accept_html(self) -> bool:
         """Whether HTML is accepted, or XHTML."""
-        return "text/html" in self or self.accept_xhtml
+        return self.quality("text/html") > 0 or self.accept_xhtml
 
     @property
     def accept_xhtml(self) -> bool:
         """Whether XHTML or XML is accepted."""
-        return "application/xhtml+xml" in self or "application/xml" in self
+        return self.quality("application/xhtml+xml") > 0 or self.quality("application/xml") > 0
 
     @property
     def accept_json(self) -> bool:
         """Whether JSON is accepted."""
-        return "application/json" in self
+        return self.quality("application/json") > 0
 
 
 class LanguageAccept(Accept):
@@ -310,7 +310,7 @@ class Range:
         self.ranges = ranges
 
     def range_for_length(self, length: int | None) -> tuple[int, int] | None:
-        """Begin and end for a body of `length` bytes; None if there is not one satisfiable range."""
+        """Begin and end for a body of `length` bytes; None unless one range fits."""
         if self.units != "bytes" or length is None or len(self.ranges) != 1:
             return None
         begin, end = self.ranges[0]
@@ -519,7 +519,7 @@ class _Credentials:
 
 
 class Authorization(_Credentials):
-    """The credentials of a request: `type`, and `username`, `password`, other parameters or `token`."""
+    """The credentials of a request: `type`, `username`, `password`, others, or `token`."""
 
     @classmethod
     def from_header(cls, value: str | None) -> Authorization | None:

@@ -9,7 +9,7 @@ import uuid
 import weakref
 from collections.abc import Callable
 from datetime import date
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from ..http import http_date
 
@@ -25,7 +25,7 @@ class JSONProvider:
     """
 
     def __init__(self, app: Flask) -> None:
-        self._app: Flask = weakref.proxy(app)
+        self._app = cast("Flask", weakref.proxy(app))
 
     def dumps(self, obj: Any, **kwargs: Any) -> str:
         """JSON text of an object."""

@@ -2,7 +2,8 @@
 
 A `Rule` says which URLs lead to an endpoint, a `Map` holds all rules of an application, and a
 `MapAdapter` is a map bound to one request or server: it matches the path and builds URLs. A
-converter says what a variable part of a rule may be. `matcher.py` is the machine that finds the rule.
+converter says what a variable part of a rule may be. `matcher.py` is the machine that finds the
+rule.
 
 This package knows nothing of views: an endpoint is a name.
 """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class MapAdapter:
-    """Matches and builds for one request or server; made by `Map.bind` and `Map.bind_to_environ`."""
+    """Matches and builds for one request or server; `Map.bind...` makes one."""
 
     def __init__(
         self,
@@ -185,12 +185,11 @@ class MapAdapter:
         domain_part: str | None = None,
     ) -> str:
         """The complete URL of a quoted path."""
-        query = self.query_args if query_args is None else query_args
-        if query and not isinstance(query, str):
-            query = encode_query(query)
+        args = self.query_args if query_args is None else query_args
+        query = args if isinstance(args, str) else encode_query(args or {})
         path = f"{self.script_name.strip('/')}/{path_info.lstrip('/')}"
         host = self.get_host(domain_part)
-        return urlunsplit((self.url_scheme or "http", host, path, query or "", ""))
+        return urlunsplit((self.url_scheme or "http", host, path, query, ""))
 
     def build(
         self,

@@ -32,7 +32,7 @@ class Map:
     :param default_subdomain: of rules that do not say one.
     :param strict_slashes: a missing slash at the end is a redirect; else it does not matter.
     :param merge_slashes: several slashes are a redirect to one.
-    :param redirect_defaults: a URL that says a default value is a redirect to the one that does not.
+    :param redirect_defaults: a URL that says a default value redirects to the one that does not.
     :param converters: more of them, by name.
     :param host_matching: rules are for hosts, not for subdomains.
     """
@@ -142,23 +142,25 @@ class Map:
         :param subdomain: of the request, if known.
         :raises BadHost: if the host of the request is none.
         """
-        host = get_host(environ).lower()
+        host = get_host(environ)
         scheme = environ["wsgi.url_scheme"]
         if server_name is None:
             server_name = host
         else:
+            host = host.lower()
             server_name = server_name.lower().removesuffix(
                 ":443" if scheme in ("https", "wss") else ":80"
             )
         if subdomain is None and not self.host_matching:
             subdomain = self._subdomain_of(host, server_name)
-        return self.bind(
-            server_name,
-            decode_text(environ.get("SCRIPT_NAME") or ""),
+        return MapAdapter(
+            self,
+            _ascii_host(server_name),
+            decode_text(environ.get("SCRIPT_NAME") or "/"),
             subdomain,
             scheme,
+            decode_text(environ.get("PATH_INFO") or "/"),
             environ["REQUEST_METHOD"],
-            decode_text(environ.get("PATH_INFO") or ""),
             decode_text(environ.get("QUERY_STRING") or ""),
         )
 

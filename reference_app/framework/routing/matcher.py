@@ -61,14 +61,27 @@ class Branch:
             self.match = re.compile(part.content).fullmatch
         self.state = State()
 
+    def follow(self, part: str, parts: list[str], index: int, texts: list[str]) -> State | None:
+        """Where `part`, which is `parts[index]`, leads to; its values are added to `texts`."""
+        if self.match is None:
+            if not part:
+                return None
+            texts.append(part)
+            return self.state
+        match = self.match("/".join(parts[index:]) if self.final else part)
+        if match is None:
+            return None
+        texts.extend([match[group] for group in self.groups])
+        if self.optional_slash and match["_slash"]:
+            return self.state.static[""]
+        return self.state
+
 
 class Matcher:
     """Finds the rule for host, path and method."""
 
     def __init__(self) -> None:
         self._root = State()
-        # Whole paths without variables, the way that most requests take.
-        self._static: dict[tuple[str, str], list[Rule]] = {}
 
     def add(self, rule: Rule) -> None:
         """Take a bound rule in."""
@@ -86,28 +99,22 @@ class Matcher:
                 state.dynamic.sort(key=lambda each: each.part.weight)
             state = branch.state
         state.rules.append(rule)
-        if all(part.static for part in rule.parts):
-            host, *path = (part.content for part in rule.parts)
-            self._static.setdefault((host, "/".join(path)), []).append(rule)
 
     def match(self, host: str, path: str, method: str) -> tuple[Rule, dict[str, Any]]:
-        """The rule and the values of its variables.
+        """The rule and the values of its variables, for a path that starts with a slash.
 
         :raises SlashMissing: if only a slash at the end is missing.
         :raises NoMatch: if there is no rule, or a value is not valid.
         """
-        for rule in self._static.get((host, path), ()):
-            if rule.methods is None or method in rule.methods:
-                return rule, dict(rule.defaults) if rule.defaults else {}
         texts: list[str] = []
         allowed: set[str] = set()
-        found = self._walk(self._root, [host, *path.split("/")], 0, method, texts, allowed)
+        found = self._walk(self._root, f"{host}{path}".split("/"), 0, method, texts, allowed)
         if found is None:
             raise NoMatch(allowed)
         values: dict[str, Any] = {}
         try:
-            for (name, converter), text in zip(found.converters.items(), texts, strict=True):
-                values[name] = converter.to_python(text)
+            for text, (name, to_python) in zip(texts, found.variables, strict=True):
+                values[name] = to_python(text)
         except ValidationError:
             raise NoMatch(allowed) from None
         if found.defaults:
@@ -124,56 +131,59 @@ class Matcher:
         allowed: set[str],
     ) -> Rule | None:
         """Follow `parts` from `index` on; `texts` collects values, `allowed` methods on the way."""
-        if index == len(parts):
-            for rule in state.rules:
+        end = len(parts)
+        while index < end:
+            part = parts[index]
+            child = state.static.get(part)
+            branches = state.dynamic
+            if child is not None:
+                if not branches and (part or index + 1 < end):
+                    # The only way, so there is nothing to come back for.
+                    state = child
+                    index += 1
+                    continue
+                found = self._walk(child, parts, index + 1, method, texts, allowed)
+                if found is not None:
+                    return found
+
+            for branch in branches:
+                mark = len(texts)
+                child = branch.follow(part, parts, index, texts)
+                if child is None:
+                    continue
+                next_index = end if branch.final else index + 1
+                if len(branches) == 1 and part:
+                    break
+                found = self._walk(child, parts, next_index, method, texts, allowed)
+                if found is not None:
+                    return found
+                del texts[mark:]
+            else:
+                if not part and index == end - 1:
+                    return self._ignoring_slash(state, method, allowed)
+                return None
+            # One variable was the only way.
+            state, index = child, next_index
+
+        for rule in state.rules:
+            if rule.methods is None or method in rule.methods:
+                return rule
+            allowed |= rule.methods
+        with_slash = state.static.get("")
+        if with_slash is not None:
+            for rule in with_slash.rules:
+                if rule.methods is None or method in rule.methods:
+                    if rule.strict_slashes:
+                        raise SlashMissing
+                    return rule
+        return None
+
+    @staticmethod
+    def _ignoring_slash(state: State, method: str, allowed: set[str]) -> Rule | None:
+        """The rule for a path with a slash at the end that the rule does not have."""
+        for rule in state.rules:
+            if not rule.strict_slashes:
                 if rule.methods is None or method in rule.methods:
                     return rule
                 allowed |= rule.methods
-            with_slash = state.static.get("")
-            if with_slash is not None:
-                for rule in with_slash.rules:
-                    if rule.methods is None or method in rule.methods:
-                        if rule.strict_slashes:
-                            raise SlashMissing
-                        return rule
-            return None
-
-        part = parts[index]
-        child = state.static.get(part)
-        if child is not None:
-            found = self._walk(child, parts, index + 1, method, texts, allowed)
-            if found is not None:
-                return found
-
-        for branch in state.dynamic:
-            child = branch.state
-            next_index = index + 1
-            mark = len(texts)
-            if branch.match is None:
-                if not part:
-                    continue
-                texts.append(part)
-            else:
-                text = part
-                if branch.final:
-                    text = "/".join(parts[index:])
-                    next_index = len(parts)
-                match = branch.match(text)
-                if match is None:
-                    continue
-                texts.extend(match[group] for group in branch.groups)
-                if branch.optional_slash and match["_slash"]:
-                    child = child.static[""]
-            found = self._walk(child, parts, next_index, method, texts, allowed)
-            if found is not None:
-                return found
-            del texts[mark:]
-
-        if not part and index == len(parts) - 1:
-            # A slash at the end that the rule does not have.
-            for rule in state.rules:
-                if not rule.strict_slashes:
-                    if rule.methods is None or method in rule.methods:
-                        return rule
-                    allowed |= rule.methods
         return None

@@ -181,6 +181,7 @@ class Rule(RuleFactory):
         self.arguments: set[str] = set(defaults or ())
         self.parts: list[RulePart] = []
         self.converters: dict[str, BaseConverter] = {}
+        self.variables: list[tuple[str, Callable[[str], Any]]] = []
         # Pieces of the URL, (is variable, text or name): of the host, and of the path.
         self._host_pieces: list[tuple[bool, str]] = []
         self._path_pieces: list[tuple[bool, str]] = []
@@ -224,10 +225,10 @@ class Rule(RuleFactory):
             self.subdomain = map.default_subdomain
         host = (self.host if map.host_matching else self.subdomain) or ""
         path = re.sub("/{2,}", "/", self.rule) if self.merge_slashes else self.rule
-        self.parts = [
-            *self._compile(host, self._host_pieces),
-            *self._compile(path, self._path_pieces),
-        ]
+        # Nothing comes before the first slash of a path, so that part says nothing.
+        _, *path_parts = self._compile(path, self._path_pieces)
+        self.parts = [*self._compile(host, self._host_pieces), *path_parts]
+        self.variables = [(name, each.to_python) for name, each in self.converters.items()]
 
     def _get_converter(self, name: str, arguments: str) -> BaseConverter:
         converter = self.map.converters.get(name)
