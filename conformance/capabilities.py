@@ -1,7 +1,8 @@
 """Capabilities: what a deployment declares that it can do, and what a check may ask for.
 
-A check that asks for a capability which the deployment does not declare is not applicable there, and
-says so; nothing is left out for any other reason. What is declared is itself verified by checks.
+A check that asks for a capability which the deployment does not declare is not applicable there,
+and says so; nothing is left out for any other reason. What is declared is itself verified by
+checks.
 """
 
 from __future__ import annotations
@@ -15,8 +16,8 @@ UNBOUNDED = "unbounded"
 
 #: What may stand under `capabilities` in a Compose file.
 DECLARABLE: dict[str, str] = {
-    "threads": f"requests handled at once in one process, by threads: a number or `{UNBOUNDED}`",
-    "greenlets": f"requests handled at once in one process, by greenlets: a number or `{UNBOUNDED}`",
+    "threads": f"requests handled at once in one process, by threads: number or `{UNBOUNDED}`",
+    "greenlets": f"requests handled at once in one process, by greenlets: number or `{UNBOUNDED}`",
     "processes": "processes that handle requests: a number",
     "keep-alive": "serves several requests on one connection: true or false",
 }
@@ -51,12 +52,16 @@ class Capabilities:
     def parse(cls, declared: Mapping[str, Any]) -> Capabilities:
         """Read the mapping of a Compose file.
 
-        :raises ValueError: an unknown name or a value of the wrong kind; says which and what to write.
+        :raises ValueError: an unknown name or a value of the wrong kind; says what to write.
         """
         for name in declared:
             if name not in DECLARABLE:
                 close = difflib.get_close_matches(str(name), DECLARABLE, n=1)
-                hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(DECLARABLE)}."
+                hint = (
+                    f"did you mean `{close[0]}`?"
+                    if close
+                    else f"there are {', '.join(DECLARABLE)}."
+                )
                 raise ValueError(f"unknown capability `{name}`; {hint}")
         if "threads" in declared and "greenlets" in declared:
             raise ValueError("expected either `threads` or `greenlets`, found both")

@@ -17,8 +17,8 @@ from typing import Any, TypeVar
 
 from conformance.capabilities import REQUIRABLE
 
-#: How binding a check is. `must`, `should` and `may` follow the keyword of the cited text, `contract`
-#: is Flask's documented behaviour, `agreement` is where no text decides.
+#: How binding a check is. `must`, `should` and `may` follow the keyword of the cited text,
+#: `contract` is Flask's documented behaviour, `agreement` is where no text decides.
 LEVELS = ("must", "should", "may", "contract", "agreement")
 
 _ID = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*(?:/[a-z0-9]+(?:[-.][a-z0-9]+)*)+")
@@ -76,7 +76,7 @@ def clause(
     :param id: stable and path-like, its area first: ``wsgi/start-response/called-twice``.
     :param level: one of `LEVELS`.
     :param source: the text that decides.
-    :param requires: capabilities without which the check does not apply (`capabilities.REQUIRABLE`).
+    :param requires: capabilities without which it does not apply (`capabilities.REQUIRABLE`).
     :raises ValueError: one of them is not what it has to be, or the function has no docstring.
     """
     if not _ID.fullmatch(id):
@@ -85,12 +85,16 @@ def clause(
         raise ValueError(f"{id}: expected a level of {', '.join(LEVELS)}, found {level!r}")
     for name in requires:
         if name not in REQUIRABLE:
-            raise ValueError(f"{id}: unknown capability {name!r}; there are {', '.join(REQUIRABLE)}")
+            raise ValueError(
+                f"{id}: unknown capability {name!r}; there are {', '.join(REQUIRABLE)}"
+            )
 
     def mark(check: _Check) -> _Check:
         text = inspect.getdoc(check)
         if not text:
-            raise ValueError(f"{id}: a check needs a docstring that says what is sent and what comes")
+            raise ValueError(
+                f"{id}: a check needs a docstring that says what is sent and what comes"
+            )
         title = text.partition("\n\n")[0].replace("\n", " ")
         check.__clause__ = Clause(id, level, title, source, requires)  # type: ignore[attr-defined]
         return check

@@ -2,10 +2,10 @@
 
     pytest -p conformance.plugin --pyargs conformance.checks --wsgi-server waitress
 
-One pytest process judges one deployment: it starts it, runs the checks, restarts it when a check has
-killed it, and stops it. `wsgi-conform run` starts such a process per server and reads what each says
-on a pipe, one JSON object a line (`--wsgi-events`). The plugin changes pytest's own outcome in the
-way of xfail: a listed deviation is expected to fail, a stale one fails by passing.
+One pytest process judges one deployment: it starts it, runs the checks, restarts it when a check
+has killed it, and stops it. `wsgi-conform run` starts such a process per server and reads what each
+says on a pipe, one JSON object a line (`--wsgi-events`). The plugin changes pytest's own outcome in
+the way of xfail: a listed deviation is expected to fail, a stale one fails by passing.
 """
 
 from __future__ import annotations
@@ -54,6 +54,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--wsgi-expectations", metavar="DIR", type=Path, default=expectations.DIRECTORY)
     group.addoption("--wsgi-framework", choices=("reference", "flask"), default="reference")
     group.addoption("--wsgi-time-limit", metavar="SECONDS", type=float, default=TIME_LIMIT_S)
+    group.addoption("--wsgi-check", metavar="ID", action="append", help="only the check of this id")
+    group.addoption("--wsgi-prepared", action="store_true", help=_INTERNAL)
     group.addoption("--wsgi-owner", metavar="OWNER", help=_INTERNAL)
     group.addoption("--wsgi-events", metavar="FD", type=int, help=_INTERNAL)
 
@@ -66,6 +68,7 @@ class Run:
         servers = registry.load(option.wsgi_compose)
         self.server = registry.select(servers, [option.wsgi_server])[0]
         self.time_limit_s: float = option.wsgi_time_limit
+        self._prepared: bool = option.wsgi_prepared
         self._directory: Path = option.wsgi_expectations
         self._backend = make_backend(
             option.wsgi_backend, option.wsgi_url, option.wsgi_framework, option.wsgi_owner
@@ -95,9 +98,10 @@ class Run:
 
         :raises BackendError: it does not start; carries its last output.
         """
-        failed = self._backend.prepare([self.server]).get(self.server.name)
-        if failed is not None:
-            raise BackendError(failed)
+        if not self._prepared:
+            failed = self._backend.prepare([self.server]).get(self.server.name)
+            if failed is not None:
+                raise BackendError(failed)
         self._deployment = self._backend.start(self.server, uuid4().hex)
         identity = readiness.wait_until_ready(self._deployment)
         version = identity.version_of(self.server.project) or self.server.version
@@ -190,6 +194,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         item.stash[_clause] = clause
         # `-k` finds checks by their ids as well as by the names of their functions.
         item.extra_keyword_matches.add(clause.id)
+    chosen = config.option.wsgi_check
+    if chosen:
+        kept = [item for item in items if item.stash[_clause].id in chosen]
+        config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+        items[:] = kept
     run = config.stash.get(_run, None)
     if run is not None:
         try:
@@ -256,6 +265,11 @@ def pytest_runtest_makereport(
         },
     )
     return report
+
+
+def clause_of_item(item: pytest.Item) -> Clause:
+    """The clause of a collected check; a row of a table has one of its own."""
+    return item.stash[_clause]
 
 
 def _outcome(call: pytest.CallInfo[None]) -> Outcome:

@@ -1,4 +1,4 @@
-"""Readiness: waiting until a deployment answers as itself, and noticing at once when it never will."""
+"""Readiness: waiting until a deployment answers as itself, and noticing when it never will."""
 
 from __future__ import annotations
 
@@ -19,7 +19,6 @@ _LAST_POLL_S = 0.1
 class Identity:
     """What a deployment says of itself at `/-/identity` and `/-/versions`."""
 
-    deployment: str | None
     framework: str
     python: str
     versions: dict[str, str]
@@ -51,7 +50,9 @@ def wait_until_ready(deployment: Deployment, limit_s: float = START_LIMIT_S) -> 
         except (PeerError, WrongDeployment) as error:
             status = deployment.exit_status()
             if status is not None:
-                raise StartError(_told(f"ended before it was ready: {status}", deployment)) from error
+                raise StartError(
+                    _told(f"ended before it was ready: {status}", deployment)
+                ) from error
             if isinstance(error, WrongDeployment):
                 raise
             if time.monotonic() > deadline:
@@ -80,7 +81,6 @@ def identify(deployment: Deployment, time_limit_s: float) -> Identity:
     finally:
         wire.close()
     return Identity(
-        deployment=found.get("deployment"),
         framework=str(found.get("framework")),
         python=str(found.get("python")),
         versions={str(name): str(version) for name, version in versions.items()},

@@ -159,7 +159,7 @@ def load(path: Path | None = None) -> list[Server]:
     except OSError as error:
         raise RegistryError(path, None, f"cannot be read: {error.strerror}") from error
     try:
-        document = yaml.load(text, Loader=_Loader)  # noqa: S506 (it is a SafeLoader)
+        document = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
@@ -173,7 +173,9 @@ def load(path: Path | None = None) -> list[Server]:
         if isinstance(service, Located) and EXTENSION in service
     ]
     if not servers:
-        raise RegistryError(path, services.line, f"no service has `{EXTENSION}`, so none is a server")
+        raise RegistryError(
+            path, services.line, f"no service has `{EXTENSION}`, so none is a server"
+        )
     return servers
 
 
@@ -203,7 +205,9 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
     for key in extension:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
-            hint = f"did you mean `{close[0]}`?" if close else f"expected {', '.join(sorted(known))}."
+            hint = (
+                f"did you mean `{close[0]}`?" if close else f"expected {', '.join(sorted(known))}."
+            )
             raise wrong(key, f"unknown key `{key}`; {hint}")
     for key in ("project", "documentation"):
         if not isinstance(extension.get(key), str):
@@ -211,7 +215,9 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
     command = service.get("command")
     if not (isinstance(command, str) or (isinstance(command, list) and command)):
         raise RegistryError(
-            path, service.lines.get("command", line), f"{name}: expected a `command`, found {command!r}"
+            path,
+            service.lines.get("command", line),
+            f"{name}: expected a `command`, found {command!r}",
         )
     if not isinstance(service.get("environment") or {}, dict):
         where = service.lines["environment"]

@@ -1,4 +1,4 @@
-"""Verdicts: what a check's outcome means on a deployment, given what is known of that deployment."""
+"""Verdicts: what a check's outcome means on a deployment, given what is known of it."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ class Verdict(StrEnum):
 def judge(outcome: Outcome, expectation: Expectation | None) -> Verdict:
     """The verdict of an outcome under the expectation that is listed for it, if one is.
 
-    A listing covers exactly what it says: an entry that does not say `crash` covers no crash, one that
-    does covers nothing else, and none covers an error of the harness.
+    A listing covers exactly what it says: an entry that does not say `crash` covers no crash, one
+    that does covers nothing else, and none covers an error of the harness.
     """
     match outcome:
         case Outcome.PASSED:
@@ -63,8 +63,8 @@ def judge(outcome: Outcome, expectation: Expectation | None) -> Verdict:
 def exit_status(verdicts: Iterable[str]) -> int:
     """The exit status of a run with these verdicts.
 
-    An error outweighs a failure, because it means that the result is not complete; no verdict at all
-    is wrong usage, never success.
+    An error outweighs a failure, because it means that the result is not complete; no verdict at
+    all is wrong usage, never success.
     """
     found = set(verdicts)
     if not found:

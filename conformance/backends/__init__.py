@@ -1,8 +1,8 @@
 """Backends: how a deployment is started, reached, signalled and stopped.
 
-One small protocol, three ways to fulfil it: `docker` (a container), `process` (a virtual environment
-and a local process) and `remote` (something that already runs). What is sent to a deployment and how
-it is judged is the same for all three and knows nothing of this package.
+One small protocol, three ways to fulfil it: `docker` (a container), `process` (a virtual
+environment and a local process) and `remote` (something that already runs). What is sent to a
+deployment and how it is judged is the same for all three and knows nothing of this package.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ class Deployment(ABC):
 
     @abstractmethod
     def restart(self) -> None:
-        """Stop it if it runs, start it again with the same configuration; does not wait for readiness."""
+        """Stop it if it runs and start it again as it was; does not wait for readiness."""
 
     @abstractmethod
     def logs(self, last_lines: int = 40) -> str:

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from conformance.backends import BackendError
 
-_RANGE = range(20000, 32000)
+#: Below the ephemeral range of Linux, which starts at 32768.
+RANGE = range(20000, 32000)
 
 
 class Port:
@@ -40,7 +41,7 @@ def reserve(host: str = "127.0.0.1") -> Port:
     """
     directory = Path(tempfile.gettempdir()) / f"wsgi-conform-ports-{os.getuid()}"
     directory.mkdir(mode=0o700, exist_ok=True)
-    for number in random.sample(_RANGE, len(_RANGE)):
+    for number in random.sample(RANGE, len(RANGE)):
         lock = os.open(directory / str(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -51,4 +52,4 @@ def reserve(host: str = "127.0.0.1") -> Port:
             os.close(lock)
             continue
         return Port(number, lock)
-    raise BackendError(f"no port of {_RANGE.start} to {_RANGE.stop - 1} is free on {host}")
+    raise BackendError(f"no port of {RANGE.start} to {RANGE.stop - 1} is free on {host}")

@@ -1,8 +1,8 @@
 """The process backend: deployments as local processes, each in a virtual environment of its own.
 
 It runs the command that the container would run, on a loopback port. The server gets an environment
-that is built from nothing, so that no secret and no setting of this machine reaches it, and a working
-directory of its own that is gone when it is.
+that is built from nothing, so that no secret and no setting of this machine reaches it, and a
+working directory of its own that is gone when it is.
 """
 
 from __future__ import annotations

@@ -25,7 +25,9 @@ def address_of(url: str) -> Address:
         parts = urlsplit(url)
         port = parts.port or 80
     except ValueError as error:
-        raise BackendError(f"expected a URL like http://127.0.0.1:8000, found {url!r}: {error}") from None
+        raise BackendError(
+            f"expected a URL like http://127.0.0.1:8000, found {url!r}: {error}"
+        ) from None
     if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query:
         raise BackendError(
             f"expected a URL like http://127.0.0.1:8000 (http, a host, no path), found {url!r}"

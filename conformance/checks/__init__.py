@@ -1,1 +1,1 @@
-"""The suite: plain pytest functions, one module per area, which know the deployment by HTTP alone."""
+"""The suite: plain pytest functions by area, which know the deployment by HTTP alone."""

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from conformance.capabilities import Capabilities
+from conformance.clauses import clause, flask, pep3333
 from conformance.client import Connection, PeerError, Response, Wire
 from conformance.client.http import Client
-from conformance.clauses import clause, flask, pep3333
 
 #: How many requests meet where the deployment declares no bound.
 MANY = 16
@@ -33,7 +33,12 @@ def read_json(response: Response) -> dict[str, Any]:
 
 
 def meet(
-    wire: Wire, key: str, parties: int, *, path: str = "/context/meet", patience_s: float | None = None
+    wire: Wire,
+    key: str,
+    parties: int,
+    *,
+    path: str = "/context/meet",
+    patience_s: float | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Send `parties` requests at once, each on its own connection with a payload of its own.
 
@@ -45,7 +50,9 @@ def meet(
     payloads = [uuid4().hex for _ in connections]
     patience = wire.time_limit_s * 0.8 if patience_s is None else patience_s
     for connection, payload in zip(connections, payloads, strict=True):
-        query = urlencode({"key": key, "parties": parties, "patience": patience, "payload": payload})
+        query = urlencode(
+            {"key": key, "parties": parties, "patience": patience, "payload": payload}
+        )
         connection.request(
             "POST",
             f"{path}?{query}",
@@ -102,7 +109,9 @@ def isolated(wire: Wire, capabilities: Capabilities, key: str, name: str) -> Non
     assert all(answer["met"] for answer in answers.values())
 
 
-@clause("context/g/isolated", "contract", flask("appcontext", "Storing Data"), requires=("concurrency",))
+@clause(
+    "context/g/isolated", "contract", flask("appcontext", "Storing Data"), requires=("concurrency",)
+)
 def test_g_isolated(wire: Wire, capabilities: Capabilities, key: str) -> None:
     """`g` holds what its own request put there, while others are held in the same handler."""
     isolated(wire, capabilities, key, "g")
@@ -110,7 +119,7 @@ def test_g_isolated(wire: Wire, capabilities: Capabilities, key: str) -> None:
 
 @clause("context/request/isolated", "contract", CONTEXT, requires=("concurrency",))
 def test_request_isolated(wire: Wire, capabilities: Capabilities, key: str) -> None:
-    """`request` is the request of its own handler: its query, kept by a proxy over the rendezvous."""
+    """`request` is the request of its own handler, though a proxy was kept over the rendezvous."""
     isolated(wire, capabilities, key, "request")
 
 
@@ -126,7 +135,12 @@ def test_body_isolated(wire: Wire, capabilities: Capabilities, key: str) -> None
     isolated(wire, capabilities, key, "body")
 
 
-@clause("context/session/isolated", "contract", flask("quickstart", "Sessions"), requires=("concurrency",))
+@clause(
+    "context/session/isolated",
+    "contract",
+    flask("quickstart", "Sessions"),
+    requires=("concurrency",),
+)
 def test_session_isolated(wire: Wire, capabilities: Capabilities, key: str) -> None:
     """`session` holds what its own request put there."""
     isolated(wire, capabilities, key, "session")
@@ -166,7 +180,7 @@ def test_g_kept_connection(wire: Wire) -> None:
 
 @clause("context/load/unique-payloads", "contract", CONTEXT)
 def test_unique_payloads(wire: Wire, capabilities: Capabilities) -> None:
-    """Of 400 requests over connections that run side by side, each is answered with its own payload."""
+    """Of 400 requests, eight side by side, each is answered with its own payload."""
     rounds, width = 50, 8
     for _ in range(rounds):
         connections = wire.connect_many(width)
@@ -175,14 +189,15 @@ def test_unique_payloads(wire: Wire, capabilities: Capabilities) -> None:
             target = f"/context/remember?payload={payload}"
             connection.request("GET", target, [("Connection", "close")])
         for connection, payload in zip(connections, payloads, strict=True):
-            # Closed as soon as it is read, as RFC 9112 section 9.6 has it: a server may wait for that.
+            # Closed as soon as it is read, as RFC 9112 section 9.6 has it: a server may wait for
+            # that.
             with connection:
                 assert read_json(connection.receive()) == {"found": None, "g": payload}
 
 
 @clause("context/outside", "contract", flask("reqcontext", "Lifetime of the Context"))
 def test_outside(client: Client) -> None:
-    """Outside of a request the proxies raise a RuntimeError that says so, and never give old data."""
+    """Outside of a request the proxies raise a RuntimeError that says so, never give old data."""
     seen = client.get("/context/outside?payload=x").json()
     assert (seen.pop("has_request_context"), seen.pop("has_app_context")) == (False, False)
     assert {name: text.partition(":")[0] for name, text in seen.items()} == {
@@ -204,7 +219,7 @@ def test_copied(client: Client) -> None:
 
 @clause("context/nested", "contract", flask("appcontext", "Manually Push a Context"))
 def test_nested(client: Client) -> None:
-    """A context pushed inside another has a `g` of its own, and gives way to the outer one again."""
+    """A context pushed inside another has its own `g`, and gives way to the outer one again."""
     assert client.get("/context/nested").json() == {
         "inner_found": None,
         "g": "outer",

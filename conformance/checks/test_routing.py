@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
+from conformance.clauses import clause, flask, pep3333, rfc3986, rfc9110, werkzeug
 from conformance.client import Wire
 from conformance.client.http import Client
-from conformance.clauses import clause, flask, pep3333, rfc3986, rfc9110, werkzeug
 
 RULES = flask("quickstart", "Variable Rules")
 CONVERTERS = werkzeug("routing", "Built-in Converters")
@@ -37,7 +37,9 @@ def test_static_rule(client: Client) -> None:
 @clause("routing/converter/string", "contract", RULES)
 def test_string(client: Client) -> None:
     """The default converter takes text without a slash, and not the empty text."""
-    assert arguments(client, "/routing/string/hello") == {"value": {"type": "str", "value": "hello"}}
+    assert arguments(client, "/routing/string/hello") == {
+        "value": {"type": "str", "value": "hello"}
+    }
     assert rejected(client, "/routing/string/", "/routing/string/a/b") == []
 
 
@@ -116,7 +118,7 @@ def test_priority(client: Client) -> None:
 
 @clause("routing/defaults", "contract", werkzeug("routing", "werkzeug.routing.Rule"))
 def test_defaults(client: Client) -> None:
-    """A rule with `defaults` supplies the argument; the URL that spells the default out redirects."""
+    """A rule with `defaults` supplies the argument; the URL that spells it out redirects."""
     assert arguments(client, "/routing/default/")["page"]["value"] == 1
     assert arguments(client, "/routing/default/2")["page"]["value"] == 2
     answer = client.get("/routing/default/1")
@@ -168,7 +170,11 @@ def test_options(client: Client) -> None:
     """OPTIONS is answered by itself, with Allow and without a body."""
     answer = client.options("/routing/plain")
     assert (answer.status_code, answer.content) == (200, b"")
-    assert {name.strip() for name in answer.header("Allow").split(",")} == {"GET", "HEAD", "OPTIONS"}
+    assert {name.strip() for name in answer.header("Allow").split(",")} == {
+        "GET",
+        "HEAD",
+        "OPTIONS",
+    }
 
 
 @clause(
@@ -220,7 +226,9 @@ def test_percent(wire: Wire, sent: str, value: str) -> None:
 @clause("routing/encoding/utf-8", "contract", pep3333("Unicode Issues"))
 def test_utf8(client: Client) -> None:
     """UTF-8 in the path reaches the view as text: the server tunnels the bytes as latin-1."""
-    assert arguments(client, "/routing/string/%C3%BC%E2%82%AC%F0%9F%90%8D")["value"]["value"] == "ü€🐍"
+    assert (
+        arguments(client, "/routing/string/%C3%BC%E2%82%AC%F0%9F%90%8D")["value"]["value"] == "ü€🐍"
+    )
 
 
 @clause("routing/query/repeated-and-blank", "contract", flask("api", "flask.Request.args"))

@@ -5,8 +5,8 @@ fails the check. Anything else that a check raises is a fault of the harness.
 """
 
 from conformance.client.wire import (
-    ConnectionClosed,
     Connection,
+    ConnectionClosed,
     MalformedResponse,
     PeerError,
     Recorder,

@@ -1,9 +1,9 @@
 """The HTTP client of the checks: requests, with the wire client underneath.
 
-requests gives what browsers and applications have: cookies, forms, redirects, encodings. The adapter
-here replaces its transport, so that the bytes are recorded and the answer is read strictly. Every
-request has a connection of its own and says `Connection: close`: what a check is about does not depend
-on keep-alive, which has checks of its own.
+requests gives what browsers and applications have: cookies, forms, redirects, encodings. The
+adapter here replaces its transport, so that the bytes are recorded and the answer is read strictly.
+Every request has a connection of its own and says `Connection: close`: what a check is about does
+not depend on keep-alive, which has checks of its own.
 """
 
 from __future__ import annotations
@@ -117,7 +117,7 @@ class WireAdapter(BaseAdapter):
             enforce_content_length=False,  # the wire client has judged the framing
             original_response=_Original(response.fields),  # type: ignore[arg-type]
         )
-        extract_cookies_to_jar(answer.cookies, request, answer.raw)
+        extract_cookies_to_jar(answer.cookies, request, answer.raw)  # type: ignore[no-untyped-call]
         return answer
 
 
@@ -177,5 +177,3 @@ class Client(requests.Session):
 
 def _text(value: str | bytes) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else value
-
-

@@ -1,7 +1,7 @@
 """The wire client: bytes out, bytes in, and a strict reader of HTTP/1.1 responses.
 
-It sends exactly the bytes it is given, so that a check can send what no well-behaved client would. It
-reads responses by the letter of RFC 9112 and forgives nothing, because it is the judge. It never
+It sends exactly the bytes it is given, so that a check can send what no well-behaved client would.
+It reads responses by the letter of RFC 9112 and forgives nothing, because it is the judge. It never
 waits for a time to pass: it waits for bytes or for the end of the connection, and a peer that gives
 neither within the time limit has hung, which is an outcome of its own (`TimedOut`).
 
@@ -115,7 +115,7 @@ class Response:
 class Connection:
     """One TCP connection to the deployment; every byte of it is recorded.
 
-    Usable as a context manager; closing is the caller's, and the `wire` fixture closes what is left.
+    A context manager. Closing is the caller's, and the `wire` fixture closes what is left.
     """
 
     def __init__(
@@ -158,8 +158,8 @@ class Connection:
     def send(self, data: bytes) -> None:
         """Send these bytes and nothing else.
 
-        A peer that closes while it is sent to has often answered already, and the answer is still to
-        be read; so a broken pipe is no error here, and the reading that follows finds out.
+        A peer that closes while it is sent to has often answered already, and the answer is still
+        to be read; so a broken pipe is no error here, and the reading that follows finds out.
         """
         exchange = self._current(sending=True)
         exchange.request.add(data)
@@ -392,7 +392,8 @@ class Connection:
                 raise MalformedResponse("a response of HTTP/1.0 has Transfer-Encoding")
             if lengths:
                 raise MalformedResponse(
-                    "a response has both Transfer-Encoding and Content-Length (RFC 9112 section 6.2)"
+                    "a response has both Transfer-Encoding and Content-Length "
+                    "(RFC 9112 section 6.2)"
                 )
             if codings != ["chunked"]:
                 raise MalformedResponse(f"expected the transfer coding chunked, found {codings!r}")

@@ -1,12 +1,12 @@
-"""Expectations: the known deviations of servers, one TOML file per deployment or project beside this.
+"""Expectations: the known deviations of servers, a TOML file per deployment or project.
 
     [[deviation]]
     check = "http/host/missing"                    # the check's whole id, never a pattern
     instead = "Answers 200."                       # what happens instead
     reason = "Host is not looked at."              # why it is as it is
     reference = "https://github.com/..."           # issue, documentation or source; or "unreported"
-    versions = ">=3.0"                             # which releases (PEP 440); all where it is left out
-    deployments = ["gunicorn-sync"]                # in a project's file: only these of its deployments
+    versions = ">=3.0"                             # which releases (PEP 440); all if left out
+    deployments = ["gunicorn-sync"]                # in a project's file: only these deployments
     crash = true                                   # the deployment dies; covers nothing else
 
 `waitress.toml` holds for the deployment of that name and for every deployment of that project. An
@@ -79,7 +79,7 @@ def load(
 ) -> dict[str, Expectation]:
     """The deviations that are known of a deployment, by check id.
 
-    :raises ExpectationError: a file is not TOML, an entry is incomplete, or a check is listed twice.
+    :raises ExpectationError: a file is not TOML, an entry is incomplete, a check is listed twice.
     """
     found: dict[str, Expectation] = {}
     for name in dict.fromkeys([project.lower(), server]):
@@ -95,7 +95,8 @@ def load(
                 raise ExpectationError(
                     path,
                     expectation.line,
-                    f"{expectation.check} is listed for {server} already, at {where}; keep one entry",
+                    f"{expectation.check} is listed for {server} already, at {where}; "
+                    f"keep one entry",
                 )
     return found
 
@@ -138,7 +139,9 @@ def check_ids(found: Collection[Expectation], known: Collection[str]) -> None:
             close = difflib.get_close_matches(expectation.check, known, n=1)
             hint = f"; did you mean {close[0]!r}?" if close else ""
             raise ExpectationError(
-                expectation.path, expectation.line, f"no check is called {expectation.check!r}{hint}"
+                expectation.path,
+                expectation.line,
+                f"no check is called {expectation.check!r}{hint}",
             )
 
 
@@ -146,15 +149,21 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> Expectation:
     for key in entry:
         if key not in _KEYS:
             close = difflib.get_close_matches(key, _KEYS, n=1)
-            hint = f"did you mean `{close[0]}`?" if close else f"there are {', '.join(sorted(_KEYS))}."
+            hint = (
+                f"did you mean `{close[0]}`?" if close else f"there are {', '.join(sorted(_KEYS))}."
+            )
             raise ExpectationError(path, line, f"unknown key `{key}`; {hint}")
     for key in _TEXTS:
         if not isinstance(entry.get(key), str) or not entry[key].strip():
-            raise ExpectationError(path, line, f"expected text for `{key}`, found {entry.get(key)!r}")
+            raise ExpectationError(
+                path, line, f"expected text for `{key}`, found {entry.get(key)!r}"
+            )
     reference = entry["reference"]
     if not reference.startswith("https://") and reference != "unreported":
         raise ExpectationError(
-            path, line, f"expected `reference` as an https link or 'unreported', found {reference!r}"
+            path,
+            line,
+            f"expected `reference` as an https link or 'unreported', found {reference!r}",
         )
     try:
         versions = SpecifierSet(entry.get("versions", ""))

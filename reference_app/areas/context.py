@@ -1,4 +1,4 @@
-"""Contexts: `g`, `request`, `session` and `current_app` while several requests are handled at once."""
+"""Contexts: `g`, `request`, `session`, `current_app` while several requests are handled."""
 
 from __future__ import annotations
 
@@ -125,9 +125,7 @@ def _blueprint() -> Blueprint:
             g.level = "inner"
         with current_app.test_request_context("/inner?payload=inner"):
             inner_path = request.path
-        return jsonify(
-            inner_found=inner_found, g=g.level, inner_path=inner_path, path=request.path
-        )
+        return jsonify(inner_found=inner_found, g=g.level, inner_path=inner_path, path=request.path)
 
     @area.get("/proxies")
     def proxies() -> Response:

@@ -1,8 +1,8 @@
 """The journal and the rendezvous: what happens inside the deployment, known to all its processes.
 
-Some facts cannot be seen in a response: that a teardown function ran, that `close()` was called, that
-eight requests were inside their handlers at the same time. They are kept in files, one directory per
-deployment, because a file is shared by threads, by greenlets and by processes alike.
+Some facts cannot be seen in a response: that a teardown function ran, that `close()` was called,
+that eight requests were inside their handlers at the same time. They are kept in files, one
+directory per deployment, because a file is shared by threads, by greenlets and by processes alike.
 """
 
 from __future__ import annotations
@@ -63,8 +63,8 @@ def meet(key: str, parties: int, patience_s: float) -> bool:
     place = _path(key, "rendezvous")
     with place.open("ab", buffering=0) as file:
         file.write(b".")
-    # Whoever gives up stays counted in the file although it leaves, so it leaves a sign as well: once
-    # that is there, a full count no longer says that all were there at once.
+    # Whoever gives up stays counted in the file although it leaves, so it leaves a sign as well:
+    # once that is there, a full count no longer says that all were there at once.
     gave_up = _path(key, "gave-up")
     while place.stat().st_size < parties:
         if gave_up.exists() or time.monotonic() > deadline:

@@ -27,7 +27,10 @@ def register(app: Flask) -> None:
 def _echo(**values: object) -> Response:
     """The view's arguments, with the type that each had in the view."""
     shown = {
-        name: {"type": type(value).__name__, "value": str(value) if isinstance(value, UUID) else value}
+        name: {
+            "type": type(value).__name__,
+            "value": str(value) if isinstance(value, UUID) else value,
+        }
         for name, value in values.items()
     }
     return jsonify(endpoint=request.endpoint, arguments=shown)

@@ -1,8 +1,8 @@
-"""Mutants: deliberately broken applications and servers, each naming the checks that it must fail.
+"""Mutants: deliberately broken applications and servers, each naming the checks it must fail.
 
-A check proves something only if it fails where the thing is broken. Every check fails on one mutant at
-least, and `tests/mutants/test_mutants.py` runs them and holds them to what they name. A mutant breaks
-one thing and keeps the rest, so that it shows what its checks look at.
+A check proves something only if it fails where the thing is broken. Every check fails on one mutant
+at least, and `tests/mutants/test_mutants.py` runs them and holds them to what they name. A mutant
+breaks one thing and keeps the rest, so that it shows what its checks look at.
 
     @application_mutant("g-is-global", breaks=["context/g/empty-at-start"])
     def g_is_global() -> WSGIApplication: ...
@@ -10,8 +10,8 @@ one thing and keeps the rest, so that it shows what its checks look at.
     @server_mutant("no-host-check", breaks=["http/host/missing"])
     def no_host_check() -> type[WSGIRequestHandler]: ...
 
-An application mutant builds the application under test on the reference framework, breaks it, and is
-served by the reference server, threaded. A server mutant is a request handler for the reference
+An application mutant builds the application under test on the reference framework, breaks it, and
+is served by the reference server, threaded. A server mutant is a request handler for the reference
 server, which serves the whole application.
 """
 

@@ -1,0 +1,302 @@
+"""The command `wsgi-conform`: reads arguments, calls what does the work, returns the exit status.
+
+0  everything is as expected      2  wrong usage, or no check was selected
+1  an unexpected fail, or fixed   3  an error: the harness, or a deployment that did not start
+                                130  interrupted
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from conformance import __version__, catalogue, doctor, expectations, registry, results
+from conformance.backends import BackendError, EngineUnavailable
+from conformance.backends.remote import NAME, address_of
+from conformance.capabilities import Capabilities
+from conformance.client.wire import TIME_LIMIT_S
+from conformance.plugin import make_backend
+from conformance.progress import LiveProgress, PlainProgress
+from conformance.registry import Server
+from conformance.report import terminal
+from conformance.runner import Plan, Runner
+from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR, EXIT_USAGE
+
+#: Pytest processes side by side. They wait more than they compute, hence more than processors.
+DEFAULT_JOBS = (os.cpu_count() or 2) * 2
+
+_WRONG_USAGE = (
+    registry.RegistryError,
+    registry.UnknownServer,
+    catalogue.SelectionError,
+    expectations.ExpectationError,
+)
+
+
+class UsageError(Exception):
+    """Arguments that do not go together."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit status."""
+    parsed = _parser().parse_args(arguments)
+    try:
+        status: int = parsed.call(parsed)
+        return status
+    except (UsageError, *_WRONG_USAGE) as error:
+        print(f"wsgi-conform: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    except (BackendError, results.ResultsError) as error:
+        print(f"wsgi-conform: {error}", file=sys.stderr)
+        return EXIT_ERROR
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="wsgi-conform", description="Conformance tests for WSGI servers."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    servers = commands.add_parser("servers", help="list the servers")
+    _add_compose(servers)
+    servers.add_argument("--format", choices=("table", "json", "github-matrix"), default="table")
+    servers.set_defaults(call=_servers)
+
+    checks = commands.add_parser("checks", help="list the checks")
+    checks.add_argument("-k", metavar="EXPR", default="", dest="expression", help="only these")
+    checks.add_argument("--format", choices=("table", "json"), default="table")
+    checks.set_defaults(call=_checks)
+
+    run = commands.add_parser(
+        "run",
+        help="start servers, check them, stop them, report",
+        description="Without a name: every server of the registry.",
+    )
+    run.add_argument("names", nargs="*", metavar="NAME", help="servers, as `servers` lists them")
+    _add_compose(run)
+    run.add_argument(
+        "--backend",
+        choices=("auto", "docker", "process"),
+        default="auto",
+        help="containers or local processes; auto: containers where an engine answers",
+    )
+    run.add_argument(
+        "--url",
+        help="check what already runs there (http://HOST:PORT) instead of starting it; {name} "
+        "in it stands for the server's name",
+    )
+    run.add_argument(
+        "--capability",
+        action="append",
+        metavar="NAME=VALUE",
+        help="with --url and no name: what the server can do, e.g. threads=8, keep-alive=true",
+    )
+    run.add_argument(
+        "--jobs",
+        type=_positive,
+        default=DEFAULT_JOBS,
+        help="servers side by side (default %(default)s)",
+    )
+    run.add_argument(
+        "-k",
+        metavar="EXPR",
+        default="",
+        dest="expression",
+        help="only checks that match, as for pytest: 'routing or hooks', 'session and not flash'",
+    )
+    run.add_argument("--results", metavar="DIR", type=Path, default=Path("results"))
+    run.add_argument("--framework", choices=("reference", "flask"), default="reference")
+    run.add_argument(
+        "--expectations",
+        metavar="DIR",
+        type=Path,
+        default=expectations.DIRECTORY,
+        help="where the known deviations are listed",
+    )
+    run.add_argument(
+        "--time-limit",
+        metavar="SECONDS",
+        type=_positive_seconds,
+        default=TIME_LIMIT_S,
+        help="how long a server may be silent before it hangs (default %(default)g)",
+    )
+    run.set_defaults(call=_run)
+
+    examine = commands.add_parser("doctor", help="say what this machine can do")
+    examine.set_defaults(call=_doctor)
+    return parser
+
+
+def _add_compose(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--compose",
+        metavar="FILE",
+        type=Path,
+        help="another registry than the one that comes along",
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, found {text!r}")
+    return int(text)
+
+
+def _positive_seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 3600:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, found {text!r}")
+    return seconds
+
+
+def _console() -> Console:
+    return Console(highlight=False)
+
+
+def _servers(parsed: argparse.Namespace) -> int:
+    servers = registry.load(parsed.compose)
+    if parsed.format == "json":
+        print(json.dumps([server.as_json() for server in servers], indent=2))
+    elif parsed.format == "github-matrix":
+        # The value of `strategy.matrix` in a workflow: one job per server.
+        print(json.dumps({"server": [server.name for server in servers]}))
+    else:
+        rows = [
+            (
+                server.name,
+                f"{server.project} {server.version or ''}",
+                ", ".join(
+                    f"{name} {value}" for name, value in server.capabilities.as_json().items()
+                ),
+                ", ".join(server.backends),
+            )
+            for server in servers
+        ]
+        _table(("server", "project", "capabilities", "backends"), rows)
+    return EXIT_AS_EXPECTED
+
+
+def _checks(parsed: argparse.Namespace) -> int:
+    checks = catalogue.collect(parsed.expression)
+    if parsed.format == "json":
+        print(json.dumps([catalogue.as_json(check) for check in checks], indent=2))
+    else:
+        _table(
+            ("check", "level", "clause", "requires"),
+            [
+                (check.id, check.level, str(check.source), ", ".join(check.requires))
+                for check in checks
+            ],
+        )
+        print(f"\n{len(checks)} checks")
+    return EXIT_AS_EXPECTED
+
+
+def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    for row in (headings, *rows):
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
+
+
+def _run(parsed: argparse.Namespace) -> int:
+    with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
+        if parsed.url is not None and not parsed.names and NAME not in parsed.url:
+            parsed.compose = _remote_registry(Path(directory), parsed.url, parsed.capability or [])
+        elif parsed.capability:
+            raise UsageError("--capability goes with --url and no server's name")
+        servers = registry.select(registry.load(parsed.compose), parsed.names)
+        return _run_servers(parsed, servers)
+
+
+def _remote_registry(directory: Path, url: str, declared: Sequence[str]) -> Path:
+    """A registry with one server that is not in any: what already runs at a URL."""
+    capabilities: dict[str, Any] = {}
+    for text in declared:
+        name, _, value = text.partition("=")
+        capabilities[name] = (
+            json.loads(value) if value in ("true", "false") or value.isdigit() else value
+        )
+    try:
+        Capabilities.parse(capabilities)
+    except ValueError as error:
+        raise UsageError(f"--capability: {error}") from error
+    path = directory / "compose.yaml"
+    extension = {"project": "unknown", "documentation": url, "capabilities": capabilities}
+    service = {"command": ["(started elsewhere)"], registry.EXTENSION: extension}
+    # JSON is YAML.
+    path.write_text(json.dumps({"services": {"remote": service}}), encoding="utf-8")
+    return path
+
+
+def _run_servers(parsed: argparse.Namespace, servers: Sequence[Server]) -> int:
+    if parsed.url is not None:
+        try:
+            for server in servers:
+                address_of(parsed.url.replace(NAME, server.name))
+        except BackendError as error:
+            raise UsageError(str(error)) from error
+        if len(servers) > 1 and NAME not in parsed.url:
+            raise UsageError(
+                f"--url for {len(servers)} servers needs {NAME} in it, for each one's name"
+            )
+    checks = catalogue.collect(parsed.expression)
+    for server in servers:
+        known = expectations.load(server.name, server.project, None, parsed.expectations)
+        expectations.check_ids(known.values(), {check.id for check in catalogue.collect()})
+    console = _console()
+    plan = Plan(
+        servers=servers,
+        checks=checks,
+        backend=make_backend(_backend_name(parsed, console), parsed.url, parsed.framework, None),
+        framework=parsed.framework,
+        url=parsed.url,
+        compose=parsed.compose,
+        expectations=parsed.expectations,
+        expression=parsed.expression,
+        time_limit_s=parsed.time_limit,
+        jobs=parsed.jobs,
+    )
+    writer = results.Writer(parsed.results)
+    progress = (LiveProgress if console.is_terminal else PlainProgress)(console, len(checks))
+    with progress:
+        status = Runner(plan, writer, progress).run()
+    terminal.write(results.load(writer.path), console)
+    print(f"results: {writer.path}")
+    return status
+
+
+def _backend_name(parsed: argparse.Namespace, console: Console) -> str:
+    name: str = parsed.backend
+    if name != "auto":
+        return name
+    if parsed.url is not None:
+        return "process"
+    from conformance.backends.engine import probe
+
+    try:
+        probe()
+    except EngineUnavailable as error:
+        reason = str(error).partition("\n")[0]
+        console.print(f"no container engine ({reason}): running local processes", soft_wrap=True)
+        return "process"
+    return "docker"
+
+
+def _doctor(parsed: argparse.Namespace) -> int:
+    findings = doctor.examine()
+    for finding in findings:
+        print(f"{'ok' if finding.ok else 'no':<4}{finding.subject:<20}{finding.text}")
+    return EXIT_AS_EXPECTED if doctor.can_run(findings) else EXIT_ERROR

@@ -1,0 +1,174 @@
+"""The report on the terminal: the matrix, then every cell that is not as expected, then the totals.
+
+What servers sent is shown with every control character escaped, because it may be hostile.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from conformance.verdicts import Verdict
+
+SIGNS = {
+    Verdict.PASS: "+",
+    Verdict.DEVIATION: "d",
+    Verdict.FAIL: "F",
+    Verdict.FIXED: "X",
+    Verdict.NOT_APPLICABLE: ".",
+    Verdict.ERROR: "E",
+}
+STYLES = {
+    Verdict.PASS: "green",
+    Verdict.DEVIATION: "yellow",
+    Verdict.FAIL: "bold red",
+    Verdict.FIXED: "bold cyan",
+    Verdict.NOT_APPLICABLE: "dim",
+    Verdict.ERROR: "bold magenta",
+}
+_MEANING = {
+    Verdict.PASS: "pass",
+    Verdict.DEVIATION: "deviation: fails as listed",
+    Verdict.FAIL: "fail: not listed",
+    Verdict.FIXED: "fixed: listed, but passes",
+    Verdict.NOT_APPLICABLE: "not applicable",
+    Verdict.ERROR: "error of the harness",
+}
+_UNEXPECTED = (Verdict.ERROR, Verdict.FAIL, Verdict.FIXED)
+#: How much of an exchange is shown, in characters a direction.
+_BYTES_SHOWN = 600
+
+
+def printable(text: str) -> str:
+    """Text with its control characters shown as escapes; line ends and tabs are kept."""
+    return re.sub(
+        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", _escape, text
+    )
+
+
+def _escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
+
+
+def write(document: dict[str, Any], console: Console, *, details: bool = True) -> None:
+    """Print a results document.
+
+    :param details: whether each unexpected cell is explained below the matrix.
+    """
+    _matrix(document["servers"], console)
+    if details:
+        for server in document["servers"]:
+            _unexpected(server, console)
+    _totals(document, console)
+
+
+def _matrix(servers: list[dict[str, Any]], console: Console) -> None:
+    """Areas with their counts, and below each the checks that do not pass everywhere."""
+    rows: dict[str, dict[str, list[str]]] = {}
+    for column, server in enumerate(servers):
+        for check in server["checks"]:
+            row = rows.setdefault(check["area"], {}).setdefault(check["id"], [""] * len(servers))
+            row[column] = check["verdict"]
+    if not rows:
+        return
+    for number, server in enumerate(servers, 1):
+        version = server["version"] or "version unknown"
+        python = f", Python {server['python']}" if server["python"] else ""
+        _print(console, f"{number:>3}  {server['name']} ({server['project']} {version}{python})")
+    cell = max(4, len(str(max(len(checks) for checks in rows.values()))) + 1)
+    width = max(len(identity) for checks in rows.values() for identity in checks) + 4
+    heading = "".join(f"{number:>{cell}}" for number in range(1, len(servers) + 1))
+    _print(console, f"\n{'':<{width}}{heading}", "bold")
+    for area, checks in rows.items():
+        line = Text(f"{f'{area} ({len(checks)})':<{width}}", "bold")
+        for column in range(len(servers)):
+            found = Counter(row[column] for row in checks.values())
+            line.append(f"{found[Verdict.PASS]:>{cell}}", _area_style(found))
+        console.print(line, soft_wrap=True)
+        for identity, row in checks.items():
+            if all(verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE) for verdict in row):
+                continue
+            line = Text(f"  {identity:<{width - 2}}")
+            for verdict in row:
+                sign = SIGNS[Verdict(verdict)] if verdict else " "
+                line.append(f"{sign:>{cell}}", STYLES[Verdict(verdict)] if verdict else "")
+            console.print(line, soft_wrap=True)
+    used = {verdict for checks in rows.values() for row in checks.values() for verdict in row}
+    legend = [f"{SIGNS[verdict]} {_MEANING[verdict]}" for verdict in Verdict if verdict in used]
+    _print(console, f"\nareas count what passes; {', '.join(legend)}\n", "dim")
+
+
+def _area_style(found: Counter[str]) -> str:
+    worst = next((verdict for verdict in _UNEXPECTED if found[verdict]), None)
+    if worst is None:
+        worst = Verdict.DEVIATION if found[Verdict.DEVIATION] else Verdict.PASS
+    return STYLES[worst]
+
+
+def _unexpected(server: dict[str, Any], console: Console) -> None:
+    if server["error"]:
+        _print(console, f"ERROR {server['name']}", STYLES[Verdict.ERROR])
+        _indented(console, server["error"])
+    for check in server["checks"]:
+        verdict = Verdict(check["verdict"])
+        if verdict not in _UNEXPECTED or (
+            server["error"] and check["message"].startswith("not run")
+        ):
+            continue
+        _print(console, f"{verdict.upper()} {server['name']} {check['id']}", STYLES[verdict])
+        _indented(console, check["title"])
+        clause = check["clause"]
+        _indented(
+            console, f"{check['level']}: {clause['document']}, {clause['section']}, {clause['url']}"
+        )
+        if verdict is Verdict.FIXED:
+            _indented(
+                console,
+                f"listed at {check['expectation']['file']}, and passes: remove the entry, or "
+                f"narrow its versions",
+            )
+        if check["message"]:
+            _indented(console, check["message"])
+        for exchange in check["exchanges"]["kept"][-1:]:
+            _indented(console, f"last exchange (connection {exchange['connection']}):")
+            _bytes(console, ">", exchange["request"])
+            _bytes(console, "<", exchange["response"])
+            _indented(console, f"  {exchange['ended']} after {exchange['duration_s']:.3f} s")
+        _print(console, "")
+
+
+def _bytes(console: Console, sign: str, direction: dict[str, Any]) -> None:
+    text = direction["text"][:_BYTES_SHOWN]
+    for line in text.splitlines(keepends=True) or ["(nothing)"]:
+        _indented(console, f"  {sign} {line.encode('unicode_escape').decode()}")
+    rest = direction["bytes"] - len(text)
+    if rest:
+        _indented(console, f"  {sign} ... and {rest} bytes more")
+
+
+def _totals(document: dict[str, Any], console: Console) -> None:
+    run = document["run"]
+    found = Counter(
+        check["verdict"] for server in document["servers"] for check in server["checks"]
+    )
+    counted = ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict if found[verdict])
+    line = (
+        f"{len(document['servers'])} servers, {found.total()} verdicts ({counted or 'none'}) "
+        f"in {run['duration_s']:.1f} s, backend {run['backend']}"
+    )
+    _print(console, line, "bold")
+    if run["incomplete"]:
+        _print(console, "interrupted: these are the results so far", STYLES[Verdict.ERROR])
+
+
+def _indented(console: Console, text: str) -> None:
+    for line in printable(text).splitlines():
+        _print(console, f"    {line}")
+
+
+def _print(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(text, style), soft_wrap=True)
