@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 
 from .connection import Connection
-from .errors import ClientDisconnected, ClientError
+from .errors import ClientError
 from .parser import Request
 from .settings import Limits
 
@@ -156,7 +156,9 @@ class RequestBody:
         return not self.expects_continue and self._error is None
 
     def drain(self) -> bool:
-        """Throw away the rest as far as it has arrived; return whether that was all of it.
+        """Throw away the rest as far as it is in the connection's buffer.
+
+        :return: whether that was all of it.
 
         :raises ClientError: the rest is malformed or not worth reading.
         """
@@ -204,11 +206,9 @@ class RequestBody:
         """
         connection = self._connection
         if not self._wait:
-            data = connection.receive_now() if size else b""
-            if data is None:
-                raise BlockingIOError
+            data, connection.buffer = connection.buffer, b""
             if not data:
-                raise ClientDisconnected("the client hung up in the middle of a request body")
+                raise BlockingIOError
             return data
         if self.expects_continue:
             # RFC 9110 section 10.1.1: the client waits for this. It is sent when the application
@@ -252,7 +252,7 @@ class LengthBody(RequestBody):
             self._ready = b""
         else:
             data = self._receive(min(self._remaining, 65536))
-            if len(data) > self._remaining:  # receive_now takes what there is
+            if len(data) > self._remaining:  # it came out of the connection's buffer
                 extra = data[self._remaining :]
                 data = data[: self._remaining]
                 self._connection.buffer = extra

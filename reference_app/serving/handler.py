@@ -9,6 +9,7 @@ two requests, or in the middle of a head that comes slowly, costs a small object
 
 from __future__ import annotations
 
+import re
 import signal
 import threading
 import time
@@ -33,8 +34,7 @@ ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None,
 
 # A client that pipelines without end must not keep a thread from everybody else.
 _REQUESTS_PER_TURN = 32
-# RFC 9112 section 2.2: a server should ignore at least one empty line before a request line.
-_EMPTY_LINES_MAX = 4
+_EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 
 
 class WSGIRequestHandler(BaseRequestHandler):
@@ -59,22 +59,17 @@ class WSGIRequestHandler(BaseRequestHandler):
         connection = self.connection
         if not connection.handshake():
             return
-        data = connection.receive_now()
         while True:
-            if data is None:
-                if not connection.buffer:
-                    return
-            elif data:
+            data = connection.receive_now()
+            if data:
                 connection.buffer += data
-            else:
-                self.input_ended()
-                return
             for _ in range(_REQUESTS_PER_TURN):
                 if not self.handle_one_request():
+                    if data == b"":
+                        self.input_ended()
                     break
             if connection.closing or not connection.pending():
                 return
-            data = connection.receive_now()
 
     def finish(self) -> None:
         """Do nothing: what becomes of the connection is the server's to decide."""
@@ -82,7 +77,7 @@ class WSGIRequestHandler(BaseRequestHandler):
     def handle_one_request(self) -> bool:
         """Take one request out of the connection's buffer and answer it.
 
-        :return: whether it is worth calling again at once.
+        :return: whether there may be another one.
         """
         connection = self.connection
         try:
@@ -104,7 +99,7 @@ class WSGIRequestHandler(BaseRequestHandler):
             return False
         self.run_wsgi(request)
         connection.served += 1
-        return bool(connection.buffer) and not connection.closing
+        return not connection.closing
 
     def parse_request(self) -> Request | None:
         """Return the next request in the buffer, None while its head is incomplete.
@@ -114,13 +109,8 @@ class WSGIRequestHandler(BaseRequestHandler):
         connection = self.connection
         buffer = connection.buffer
         if buffer.startswith(b"\r\n"):
-            lines = 0
-            while buffer.startswith(b"\r\n"):
-                buffer = buffer[2:]
-                lines += 1
-            if lines > _EMPTY_LINES_MAX:
-                raise ClientError(400, "There are too many empty lines before the request.")
-            connection.buffer = buffer
+            # RFC 9112 section 2.2: empty lines before a request line are ignored.
+            connection.buffer = buffer = _EMPTY_LINES.sub(b"", buffer, count=1)
         if not buffer:
             return None
         limits = self.server.settings.limits
@@ -138,9 +128,10 @@ class WSGIRequestHandler(BaseRequestHandler):
     def input_ended(self) -> None:
         """Deal with the end of what the client sends: between requests it is the normal ending."""
         connection = self.connection
-        if connection.buffer.strip(b"\r\n") and connection.unread is None:
+        if connection.buffer and connection.unread is None and not connection.closing:
             self.send_error(ClientError(400, "The request broke off."))
-        connection.abandon()
+            connection.linger = False
+        connection.closing = True
 
     def make_environ(self, request: Request, body: Body) -> dict[str, Any]:
         """Return the environ for a request."""
@@ -353,9 +344,10 @@ def _foresee(iterable: Any) -> tuple[int | None, bool]:
     if type(iterable) is list or type(iterable) is tuple:
         if len(iterable) == 1:
             return None, True
-        if all(isinstance(block, bytes) for block in iterable):
-            return sum(map(len, iterable)), False
-        return None, False
+        for block in iterable:
+            if not isinstance(block, bytes):
+                raise ApplicationError(f"The body must be of bytes, not {type(block).__name__}.")
+        return sum(map(len, iterable)), False
     try:
         return None, len(iterable) == 1
     except Exception:

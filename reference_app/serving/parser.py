@@ -290,7 +290,9 @@ def _read_framing(request: Request, limits: Limits) -> None:
             # Section 6.1: HTTP/1.0 has no transfer codings, so the framing is faulty.
             raise ClientError(400, "HTTP/1.0 has no Transfer-Encoding.")
         codings = [item.strip(" \t").lower() for item in coding.split(",")]
-        if codings[-1] != "chunked" or "chunked" in codings[:-1]:
+        if codings[-1] != "chunked" or "chunked" in codings[:-1] or "" in codings:
+            # Empty elements are legal in a list. Here they are refused all the same: nobody but an
+            # attacker sends them, and implementations differ in what they make of them.
             raise ClientError(400, "Transfer-Encoding must end in chunked, and hold it once.")
         if len(codings) > 1:
             raise ClientError(501, "Only the transfer coding chunked is implemented.")

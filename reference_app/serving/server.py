@@ -281,8 +281,13 @@ class BaseWSGIServer(socketserver.TCPServer):
             self.handle_error(connection, client_address)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Log an exception that came out of the handler itself."""
+        """Log an exception that came out of the handler itself.
+
+        :raises Exception: that exception, with `passthrough_errors`.
+        """
         error = sys.exception()
+        if error is not None and self.passthrough_errors:
+            raise error
         if error is not None:
             self.log.exception("Error in the server:", error)
 
