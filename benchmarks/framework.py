@@ -1,8 +1,9 @@
 """How long the reference framework takes for a request, next to Flask and Bottle, and its memory.
 
 Not a server benchmark: the applications are called in this process with a fixed environ, and their
-responses consumed and closed. Everything is measured in interleaved rounds, so that other load on the
-machine hits all alike, and reported as ratios of medians. Bottle is left out if it is not installed.
+responses consumed and closed. Everything is measured in interleaved rounds, so that other load on
+the machine hits all alike, and reported as ratios of medians. Bottle is left out if it is not
+installed.
 
     python benchmarks/framework.py [--rounds 15] [--requests 2000] [--memory 1000000]
 """

@@ -125,9 +125,9 @@ class Flask(App):
 
         :return: what one of them returned, which is then the answer; or None.
         """
-        request = _top_request()
         if not self.before_request_funcs and not self.url_value_preprocessors:
             return None
+        request = _top_request()
         names = (None, *reversed(request.blueprints))
         for name in names:
             for preprocess in self.url_value_preprocessors.get(name, ()):
@@ -231,8 +231,8 @@ class Flask(App):
             response = self.json.response(rv)
         elif rv is None:
             raise TypeError(
-                f"The view function for {_top_request().endpoint!r} did not return a valid response."
-                " The function either returned None or ended without a return statement."
+                f"The view function for {_top_request().endpoint!r} did not return a valid"
+                " response. The function either returned None or ended without a return statement."
             )
         elif isinstance(rv, Response) or callable(rv):
             try:

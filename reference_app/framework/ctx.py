@@ -5,8 +5,9 @@ are pushed in pairs when a request begins and popped when it ends, so `g` is bor
 request. It is no session (that travels in a cookie) and no module global (that lives as long as the
 process, and is everybody's).
 
-Contexts nest: pushing the same one again only counts up, and functions that tear down run when it is
-popped for the last time. The stacks that they are pushed to, and the proxies, are in `globals.py`.
+Contexts nest: pushing the same one again only counts up, and functions that tear down run when it
+is popped for the last time. The stacks that they are pushed to, and the proxies, are in
+`globals.py`.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import update_wrapper
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 from wsgiref.types import WSGIEnvironment
 
 from .exceptions import HTTPException
@@ -69,25 +70,21 @@ class _AppCtxGlobals:
         return object.__repr__(self) if ctx is None else f"<flask.g of '{ctx.app.name}'>"
 
 
-def _leave(stack: LocalStack[C], ctx: C) -> None:
-    """Pop `ctx`, which should be the topmost.
+def _explain_wrong_pop(stack: LocalStack[C], ctx: C, popped: C | None) -> NoReturn:
+    """Clean up after popping something else than `ctx`, and say what went wrong.
 
-    :raises AssertionError: if it is not. Contexts above it are popped too, so that none of them
-        stays behind for the next request of this thread.
+    Contexts above `ctx` are popped too, so that none of them stays behind for the next request of
+    this thread.
     """
-    popped = stack.pop()
-    if popped is ctx:
-        return
-    if popped is None or ctx not in stack:
+    if ctx not in stack:
         if popped is not None:
             stack.push(popped)
         raise AssertionError(
             f"Popped wrong context: {ctx!r} is not pushed here, {popped!r} is on top. Pop a context"
             " in the thread or task that pushed it, as often as it was pushed."
         )
-    while stack.top is not ctx:
-        stack.pop()
-    stack.pop()
+    while stack.pop() is not ctx:
+        pass
     raise AssertionError(
         f"Popped wrong context: you popped {ctx!r}, but {popped!r} was pushed after it and is still"
         " there. Pop contexts in the reverse order of pushing them; a with block does."
@@ -125,7 +122,9 @@ class AppContext:
                 self.app.do_teardown_appcontext(sys.exc_info()[1] if exc is _unset else exc)
         finally:
             self._pushes -= 1
-            _leave(_app_stack, self)
+            popped = _app_stack.pop()
+            if popped is not self:
+                _explain_wrong_pop(_app_stack, self, popped)
         if appcontext_popped.receivers:
             appcontext_popped.send(self.app)
 
@@ -227,8 +226,10 @@ class RequestContext:
                 self.request.close()
         finally:
             app_ctx = self._app_contexts.pop() if self._app_contexts else None
+            popped = _request_stack.pop()
             try:
-                _leave(_request_stack, self)
+                if popped is not self:
+                    _explain_wrong_pop(_request_stack, self, popped)
             finally:
                 if app_ctx is not None:
                     app_ctx.pop(exc)

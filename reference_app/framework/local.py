@@ -88,7 +88,9 @@ class LocalStack(Generic[T]):
     __slots__ = ("_storage",)
 
     def __init__(self, context_var: ContextVar[tuple[Any, ...]] | None = None) -> None:
-        self._storage = ContextVar(f"LocalStack<{id(self)}>") if context_var is None else context_var
+        self._storage = (
+            ContextVar(f"LocalStack<{id(self)}>") if context_var is None else context_var
+        )
 
     def push(self, item: T) -> None:
         """Put `item` on top, in this context only."""

@@ -169,14 +169,14 @@ class Response:
         if isinstance(headers, Headers):
             self.headers = headers
         else:
-            self.headers = Headers(headers or None)
+            self.headers = Headers(headers) if headers else Headers()
         if content_type is None:
             if mimetype is None and not (headers and "Content-Type" in self.headers):
                 mimetype = self.default_mimetype
             if mimetype is not None:
                 content_type = get_content_type(mimetype, "utf-8")
         if content_type is not None:
-            self.headers["Content-Type"] = content_type
+            self.headers._set("Content-Type", content_type)
         self.status = self.default_status if status is None else status
         self.direct_passthrough = direct_passthrough
         self._on_close: list[Callable[[], Any]] = []
@@ -277,7 +277,7 @@ class Response:
         data = value.encode() if isinstance(value, str) else bytes(value)
         self.response = [data]
         if self.automatically_set_content_length:
-            self.headers["Content-Length"] = str(len(data))
+            self.headers._set("Content-Length", str(len(data)))
 
     @property
     def data(self) -> Any:
@@ -671,7 +671,7 @@ class Response:
 
     def get_wsgi_headers(self, environ: WSGIEnvironment) -> Headers:
         """The header as it is sent: URLs in ASCII, and a length that fits the status."""
-        headers = Headers(self.headers)
+        headers = self.headers.copy()
         status = self._status_code
         has_length = False
         for name, value in self.headers:
@@ -704,15 +704,18 @@ class Response:
     def get_app_iter(self, environ: WSGIEnvironment) -> Iterable[bytes]:
         """The body as it is sent, empty for HEAD and where the status says so."""
         if environ["REQUEST_METHOD"] == "HEAD" or has_no_body(self._status_code):
-            pieces: Iterable[bytes] = ()
-        elif self.direct_passthrough:
+            return ClosingIterator((), [self.close])
+        if self.direct_passthrough:
             # The server recognises its own file wrapper, which closes its file itself.
             return self.response
-        else:
-            pieces = self.iter_encoded()
-            if self.is_sequence and not self._on_close and type(self).close is Response.close:
-                # Nothing to close, the case of nearly all responses: a list will do.
-                return list(pieces)
+        pieces = self.iter_encoded()
+        if (
+            not self._on_close
+            and type(self.response) is list
+            and type(self).close is Response.close
+        ):
+            # Nothing to close, as with nearly all responses: a list will do.
+            return list(pieces)
         return ClosingIterator(pieces, [self.close])
 
     def get_wsgi_response(

@@ -247,8 +247,10 @@ class ClosingIterator:
         self, iterable: Iterable[bytes], callbacks: Iterable[Callable[[], Any]] = ()
     ) -> None:
         self._next = iter(iterable).__next__
+        self._callbacks = list(callbacks)
         close = getattr(iterable, "close", None)
-        self._callbacks = [*([] if close is None else [close]), *callbacks]
+        if close is not None:
+            self._callbacks.insert(0, close)
 
     def __iter__(self) -> ClosingIterator:
         return self

@@ -34,13 +34,11 @@ class Headers:
     __slots__ = ("__weakref__", "_list")
 
     def __init__(self, defaults: Any = None) -> None:
-        self._list: list[tuple[str, str]]
+        self._list: list[tuple[str, str]] = []
         if isinstance(defaults, Headers):
             self._list = list(defaults)
-        else:
-            self._list = []
-            if defaults is not None:
-                self.extend(defaults)
+        elif defaults is not None:
+            self.extend(defaults)
 
     @overload
     def __getitem__(self, key: str) -> str: ...
@@ -135,7 +133,11 @@ class Headers:
         self._set(key, _with_options(value, options) if options else value)
 
     def _set(self, key: str, value: Any) -> None:
-        value = _clean_value(value)
+        if type(value) is not str or "\n" in value or "\r" in value:
+            value = _clean_value(value)
+        if not self._list:
+            self._list.append((key, value))
+            return
         name = key.lower()
         for index, field in enumerate(self._list):
             if field[0].lower() == name:
@@ -223,13 +225,16 @@ class Headers:
         self._list.clear()
 
     def copy(self) -> Headers:
-        return Headers(self._list)
+        # What is in here is clean already.
+        copied = Headers.__new__(Headers)
+        copied._list = self._list.copy()
+        return copied
 
     __copy__ = copy
 
     def to_wsgi_list(self) -> list[tuple[str, str]]:
         """The fields as `start_response` takes them."""
-        return list(self)
+        return self._list.copy()
 
     def __str__(self) -> str:
         lines = [f"{name}: {value}" for name, value in self]
@@ -288,6 +293,9 @@ class EnvironHeaders(Headers):
             f"{type(self).__name__!r} objects are immutable: they show what the client sent."
             " Work on Headers(request.headers)."
         )
+
+    def to_wsgi_list(self) -> list[tuple[str, str]]:
+        return list(self)
 
     __setitem__ = __delitem__ = add = add_header = extend = update = _refuse
     set = setlist = setdefault = setlistdefault = remove = _refuse

@@ -80,9 +80,7 @@ class MultiDict(dict[K, V]):
     def __setitem__(self, key: K, value: V) -> None:
         self.setlist(key, [value])
 
-    def get(
-        self, key: K, default: Any = None, type: Callable[[Any], Any] | None = None
-    ) -> Any:
+    def get(self, key: K, default: Any = None, type: Callable[[Any], Any] | None = None) -> Any:
         """The first value, converted by `type`; `default` if there is none or it does not fit."""
         values = self._list(key)
         if not values:

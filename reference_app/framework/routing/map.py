@@ -156,12 +156,12 @@ class Map:
         return MapAdapter(
             self,
             _ascii_host(server_name),
-            decode_text(environ.get("SCRIPT_NAME") or "/"),
+            decode_text(environ["SCRIPT_NAME"]) if environ.get("SCRIPT_NAME") else "/",
             subdomain,
             scheme,
             decode_text(environ.get("PATH_INFO") or "/"),
             environ["REQUEST_METHOD"],
-            decode_text(environ.get("QUERY_STRING") or ""),
+            decode_text(environ["QUERY_STRING"]) if environ.get("QUERY_STRING") else "",
         )
 
     @staticmethod

@@ -61,14 +61,9 @@ class Branch:
             self.match = re.compile(part.content).fullmatch
         self.state = State()
 
-    def follow(self, part: str, parts: list[str], index: int, texts: list[str]) -> State | None:
-        """Where `part`, which is `parts[index]`, leads to; its values are added to `texts`."""
-        if self.match is None:
-            if not part:
-                return None
-            texts.append(part)
-            return self.state
-        match = self.match("/".join(parts[index:]) if self.final else part)
+    def follow(self, text: str, texts: list[str]) -> State | None:
+        """Where a part leads to; the values in it are added to `texts`."""
+        match = None if self.match is None else self.match(text)
         if match is None:
             return None
         texts.extend([match[group] for group in self.groups])
@@ -113,8 +108,8 @@ class Matcher:
             raise NoMatch(allowed)
         values: dict[str, Any] = {}
         try:
-            for text, (name, to_python) in zip(texts, found.variables, strict=True):
-                values[name] = to_python(text)
+            for index, (name, to_python) in enumerate(found.variables):
+                values[name] = to_python(texts[index])
         except ValidationError:
             raise NoMatch(allowed) from None
         if found.defaults:
@@ -148,9 +143,13 @@ class Matcher:
 
             for branch in branches:
                 mark = len(texts)
-                child = branch.follow(part, parts, index, texts)
-                if child is None:
-                    continue
+                if branch.match is None and part:
+                    texts.append(part)
+                    child = branch.state
+                else:
+                    child = branch.follow("/".join(parts[index:]) if branch.final else part, texts)
+                    if child is None:
+                        continue
                 next_index = end if branch.final else index + 1
                 if len(branches) == 1 and part:
                     break
