@@ -21,7 +21,7 @@ def request(
     body: bytes = b"",
     host: str | None = HOST,
 ) -> bytes:
-    """The bytes of a request: the start line, Host, the fields and the body, each as it is given."""
+    """The bytes of a request: start line, Host, fields and body, each as it is given."""
     lines = [start.encode("latin-1")]
     if host is not None:
         lines.append(f"Host: {host}".encode())

@@ -176,6 +176,13 @@ def show_environ(environ: WSGIEnvironment, start_response: StartResponse) -> Ite
     )
 
 
+@at("method")
+def method(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Say in a field, which HEAD has as well, with which method the application was called."""
+    start_response(OK, [TEXT, ("X-Method", environ["REQUEST_METHOD"])])
+    return [b"see X-Method"]
+
+
 @at("environ-own")
 def own_environ(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Add, change and remove entries, and say whether an earlier request's were found."""
