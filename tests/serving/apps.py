@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import time
+import uuid
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 Environ = dict[str, Any]
@@ -39,3 +44,25 @@ class Body:
 
     def close(self) -> None:
         self.closed += 1
+
+
+def pid(environ: Environ, start_response: Any) -> list[bytes]:
+    """Answer with the number of the process."""
+    start_response("200 OK", [])
+    return [str(os.getpid()).encode()]
+
+
+def suicide(environ: Environ, start_response: Any) -> list[bytes]:
+    """End the process the hard way, if asked to."""
+    if environ["PATH_INFO"] == "/die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    return hello(environ, start_response)
+
+
+def hold(environ: Environ, start_response: Any) -> list[bytes]:
+    """Leave a file that says so, and wait for one that says to go on."""
+    Path(f"entered-{uuid.uuid4()}").touch()
+    while not Path("release").exists():
+        time.sleep(0.005)
+    start_response("200 OK", [])
+    return [b"released"]

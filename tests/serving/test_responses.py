@@ -601,9 +601,12 @@ def test_input_kept_by_the_application_does_not_eat_the_next_request(serve: Serv
     with live.connect() as client:
         client.send(post(5) + b"ab")
         assert client.read_response().status == 200
+        client.send(b"cde" + GET)
+        assert client.read_response().status == 200
+        client.send(b"GE")
         with pytest.raises(ValueError, match="ended"):
             kept[0].read()
-        client.send(b"cde" + GET)
+        client.send(b"T" + GET[3:])
         assert client.read_response().status == 200
 
 
