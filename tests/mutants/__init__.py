@@ -44,6 +44,9 @@ class Mutant:
 
 MUTANTS: dict[str, Mutant] = {}
 
+#: What every mutant is a mutant of, served in the same way.
+UNBROKEN = Mutant("none", ())
+
 
 def _add(mutant: Mutant) -> None:
     assert mutant.name not in MUTANTS, f"two mutants are called {mutant.name}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from reference_app.serving import run_simple
-from tests.mutants import load
+from tests.mutants import UNBROKEN, load
 
 parser = argparse.ArgumentParser(prog="python -m tests.mutants")
 parser.add_argument("name")
@@ -14,7 +14,7 @@ parser.add_argument("--port", type=int, default=8000)
 
 if __name__ == "__main__":
     arguments = parser.parse_args()
-    mutant = load()[arguments.name]
+    mutant = {**load(), "none": UNBROKEN}[arguments.name]
     if mutant.application is None:
         from reference_app.wsgi import application
     else:
@@ -23,6 +23,7 @@ if __name__ == "__main__":
         arguments.host,
         arguments.port,
         application,
+        threads=8,
         threaded=True,
         request_handler=mutant.handler() if mutant.handler else None,
     )
