@@ -83,6 +83,16 @@ def exchange(wire: Wire, *pieces: bytes) -> list[Response]:
         return answers(connection)
 
 
+def first(found: list[Response]) -> Response:
+    """The first response.
+
+    :raises PeerError: the connection was closed without any.
+    """
+    if not found:
+        raise PeerError("expected a response, found the end of the connection without one")
+    return found[0]
+
+
 def says_close(response: Response) -> bool:
     """Whether the response has the connection option `close` (RFC 9112 section 9.6)."""
     options = ",".join(response.all("Connection")).split(",")
