@@ -1,0 +1,72 @@
+# What people and CI type. Only python3 and make are assumed, and a container engine where containers
+# are asked for: everything else is installed into .venv, pinned by hash.
+
+PYTHON ?= python3
+BACKEND ?= auto
+SERVERS ?=
+ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/ready
+COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	--generate-hashes --no-header --no-annotate --no-emit-index-url
+
+.DEFAULT_GOAL := help
+.PHONY: help test test-all lint format images catalogue requirements bench fuzz clean
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+	@echo
+	@echo "  make test-all BACKEND=docker             in containers (process, or auto: what is there)"
+	@echo "  make test-all SERVERS='waitress uwsgi-http-socket' ARGS='-k session'"
+
+$(READY): requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "$(PYTHON) is $$($(PYTHON) --version 2>&1); Python 3.11 or newer is needed: make PYTHON=python3.11 ..." >&2; exit 2; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+		{ echo "no virtual environment could be made; on Debian: apt install python3-venv" >&2; exit 2; }
+	@echo "installing what is needed into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test: $(READY) ## the project's own tests
+	$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(READY) ## every check on every server; in containers where an engine answers
+	$(BIN)/wsgi-conform run $(SERVERS) --backend $(BACKEND) $(ARGS)
+
+lint: $(READY) ## ruff, mypy, and the workflow files
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --check-metaschema conformance/results.schema.json
+
+format: $(READY) ## write the code in the project's format
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+images: ## build every image
+	docker compose build
+
+catalogue: $(READY) ## write anew what is generated from the code
+	$(BIN)/python -m tests.mutants.table
+	$(BIN)/wsgi-conform checks --format markdown > docs/checks.md
+	$(BIN)/wsgi-conform servers --format markdown > docs/servers.md
+
+requirements: $(READY) ## pin what environments and images install, as of today
+	for file in docker/requirements/*.in; do $(COMPILE) $$file --output-file $${file%.in}.txt || exit 1; done
+	$(COMPILE) pyproject.toml --output-file docker/requirements/conformance.txt
+	$(COMPILE) pyproject.toml --group dev --all-extras --output-file requirements/dev.txt
+
+bench: $(READY) ## how fast the framework and the server are, side by side with others
+	$(BIN)/python benchmarks/framework.py
+	$(BIN)/python benchmarks/server.py
+
+fuzz: $(READY) ## a million malformed requests for the reference server
+	$(BIN)/python -m tests.serving.fuzz
+
+clean: ## remove what was made here; environments in ~/.cache/wsgi-conform stay
+	rm -rf $(VENV) results dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
