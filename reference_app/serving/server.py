@@ -675,6 +675,8 @@ def _load_ssl_context(
     if given is None or isinstance(given, ssl.SSLContext):
         return given
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    for path in given:
+        open(path, "rb").close()  # its error names the file, that of load_cert_chain does not
     context.load_cert_chain(*given)
     context.set_alpn_protocols(["http/1.1"])
     return context

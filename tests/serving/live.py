@@ -175,7 +175,11 @@ class Live:
     def connect(self) -> Client:
         sock = socket.socket(self.server.address_family)
         sock.settimeout(PATIENCE)
-        sock.connect(self.server.server_address)
+        try:
+            sock.connect(self.server.server_address)
+        except OSError:
+            sock.close()
+            raise
         if self.server.address_family != socket.AF_UNIX:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return Client(sock)
