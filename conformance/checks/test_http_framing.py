@@ -446,7 +446,7 @@ CONFLICTING = [
 @clause("http/conflict/overridden", "must", rfc9112("6.3"))
 @pytest.mark.parametrize("fields", CONFLICTING)
 def test_conflict(wire: Wire, fields: list[str]) -> None:
-    """With both, Transfer-Encoding decides, or the request is refused; Content-Length never does."""
+    """With both, Transfer-Encoding decides or the request is refused; Content-Length never does."""
     answer = first(exchange(wire, request(ECHO, *fields, body=HELLO), NEXT))
     if answer.status != 400:
         assert received(answer) == b"hello"
