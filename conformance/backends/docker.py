@@ -405,6 +405,11 @@ class DockerBackend(Backend):
                     RUN_LABEL: self.run_id,
                     OWNER_LABEL: str(Owner.current()),
                     SERVER_LABEL: server.name,
+                    # Compose writes its project into the images that it builds, and a container has
+                    # its image's labels: a `docker compose up` at the same time would take this
+                    # container for one of its own, and end when it ends.
+                    "com.docker.compose.project": "",
+                    "com.docker.compose.service": "",
                 },
                 # Said rather than left to the engine's configuration: with some of its drivers
                 # nothing can be read back, and without a limit a server can fill the disk.

@@ -492,6 +492,16 @@ def test_nothing_of_this_environment_gets_into_a_container(
         backend.close()
 
 
+def test_container_is_not_taken_for_one_of_composes(backend: DockerBackend) -> None:
+    (server,) = registry.select(registry.load(), ["waitress"])
+    deployment = backend.start(server, "token")
+    project = yaml.safe_load(registry.default_path().read_text(encoding="utf-8"))["name"]
+    label = f"com.docker.compose.project={project}"
+    taken = backend.client.api.containers(all=True, filters={"label": label})
+    assert not {container["Id"] for container in taken} & set(containers(backend))
+    deployment.stop()
+
+
 def test_sweep_removes_what_nobody_owns_and_nothing_else(
     backend: DockerBackend, stand_in: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
