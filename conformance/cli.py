@@ -26,7 +26,7 @@ from conformance.client.wire import TIME_LIMIT_S
 from conformance.plugin import make_backend
 from conformance.progress import LiveProgress, PlainProgress
 from conformance.registry import Server
-from conformance.report import terminal
+from conformance.report import pages, terminal
 from conformance.runner import Plan, Runner
 from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR, EXIT_USAGE
 
@@ -68,12 +68,14 @@ def _parser() -> argparse.ArgumentParser:
 
     servers = commands.add_parser("servers", help="list the servers")
     _add_compose(servers)
-    servers.add_argument("--format", choices=("table", "json", "github-matrix"), default="table")
+    servers.add_argument(
+        "--format", choices=("table", "json", "markdown", "github-matrix"), default="table"
+    )
     servers.set_defaults(call=_servers)
 
     checks = commands.add_parser("checks", help="list the checks")
     checks.add_argument("-k", metavar="EXPR", default="", dest="expression", help="only these")
-    checks.add_argument("--format", choices=("table", "json"), default="table")
+    checks.add_argument("--format", choices=("table", "json", "markdown"), default="table")
     checks.set_defaults(call=_checks)
 
     run = commands.add_parser(
@@ -169,6 +171,8 @@ def _servers(parsed: argparse.Namespace) -> int:
     servers = registry.load(parsed.compose)
     if parsed.format == "json":
         print(json.dumps([server.as_json() for server in servers], indent=2))
+    elif parsed.format == "markdown":
+        print(pages.servers([server.as_json() for server in servers]), end="")
     elif parsed.format == "github-matrix":
         # The value of `strategy.matrix` in a workflow: one job per server.
         print(json.dumps({"server": [server.name for server in servers]}))
@@ -192,6 +196,8 @@ def _checks(parsed: argparse.Namespace) -> int:
     checks = catalogue.collect(parsed.expression)
     if parsed.format == "json":
         print(json.dumps([catalogue.as_json(check) for check in checks], indent=2))
+    elif parsed.format == "markdown":
+        print(pages.checks([catalogue.as_json(check) for check in checks]), end="")
     else:
         _table(
             ("check", "level", "clause", "requires"),
