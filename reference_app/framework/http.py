@@ -9,7 +9,7 @@ from __future__ import annotations
 import email.utils
 import re
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from hashlib import sha1
 from http import HTTPStatus
@@ -33,6 +33,7 @@ HTTP_STATUS_CODES: dict[int, str] = {status.value: status.phrase for status in H
     422: "Unprocessable Entity",
     449: "Retry With",
     505: "HTTP Version Not Supported",
+    511: "Network Authentication Failed",
 }
 STATUS_LINES: dict[int, str] = {
     code: f"{code} {phrase.upper()}" for code, phrase in HTTP_STATUS_CODES.items()
@@ -41,9 +42,14 @@ STATUS_LINES: dict[int, str] = {
 TOKEN = r"[!#$%&'*+\-.^_`|~0-9A-Za-z]"
 _token_re = re.compile(rf"{TOKEN}+")
 _integer_re = re.compile(r"-?[0-9]+")
-# What a parameter value may be: a token or a quoted string (RFC 9110 section 5.6.6).
-_parameter_re = re.compile(rf'({TOKEN}+)=("(?:[^"\\]|\\.)*"|{TOKEN}*)[^;]*(?:;[ \t]*|$)')
-_extended_value_re = re.compile(rf"({TOKEN}*?)'{TOKEN}*?'(.+)")
+# A parameter value is a token or a quoted string (RFC 9110 section 5.6.6). In the latter, only a
+# backslash and a quote are escaped: browsers send Windows paths without escaping anything.
+_parameter_key_re = re.compile(rf"({TOKEN}+)=")
+_parameter_value_re = re.compile(rf'{TOKEN}+|"(?:\\[\\"]|[^"])*+"')
+_parameter_end_re = re.compile(r";[ \t]*")
+# charset'language'text, where the first two have no quote in them (RFC 8187).
+_UNQUOTED = TOKEN.replace("'", "")
+_extended_value_re = re.compile(rf"({_UNQUOTED}*)'{_UNQUOTED}*'({TOKEN}+)")
 _charsets = {"ascii", "us-ascii", "utf-8", "iso-8859-1"}
 # What may stand in the parts of a URL besides letters and digits (RFC 3986 section 3.3).
 URL_PATH_SAFE = "!$&'()*+,/:;=@"
@@ -103,21 +109,11 @@ def parse_options_header(value: str | None) -> tuple[str, dict[str, str]]:
     options: dict[str, str] = {}
     continued: dict[str, str] = {}
     charset = ""
-    position = 0
-    while position < len(rest):
-        match = _parameter_re.match(rest, position)
-        if match is None:
-            position = rest.find(";", position) + 1
-            if not position:
-                break
-            position += len(rest[position:]) - len(rest[position:].lstrip(" \t"))
-            continue
-        position = match.end()
-        key, text = match[1].lower(), match[2]
+    for key, text in _scan_parameters(rest):
         name, star, number = key.partition("*")
         if star and key.endswith("*"):
             number = number.rstrip("*")
-            if extended := _extended_value_re.match(text):
+            if extended := _extended_value_re.fullmatch(text):
                 charset, text = extended[1].lower(), extended[2]
             if charset in _charsets:
                 text = unquote(text, encoding=charset)
@@ -130,6 +126,24 @@ def parse_options_header(value: str | None) -> tuple[str, dict[str, str]]:
             options[name] = text
     options.update(continued)
     return value, options
+
+
+def _scan_parameters(text: str) -> Iterator[tuple[str, str]]:
+    """The names, in lower case, and values of parameters, as they are written."""
+    position = 0
+    while position < len(text):
+        if key := _parameter_key_re.match(text, position):
+            position = key.end()
+            if value := _parameter_value_re.match(text, position):
+                yield key[1].lower(), value[0]
+                position = value.end()
+            elif text.startswith('"', position):
+                # A quote that does not end takes all the rest.
+                return
+        end = _parameter_end_re.search(text, position)
+        if end is None:
+            return
+        position = end.end()
 
 
 def dump_header(items: Mapping[str, Any] | Iterable[Any]) -> str:
@@ -145,13 +159,19 @@ def dump_header(items: Mapping[str, Any] | Iterable[Any]) -> str:
     return ", ".join(parts)
 
 
-_list_item_re = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*")+')
+_quoted_re = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
+_list_item_re = re.compile(rf'(?:[^,"]|{_quoted_re.pattern})++', re.DOTALL)
 
 
 def parse_list_header(value: str) -> list[str]:
-    """The items of a comma-separated list, unquoted (RFC 9110 section 5.6.1)."""
-    if value.count('"') == 0:
+    """The items of a comma-separated list, unquoted (RFC 9110 section 5.6.1).
+
+    A list with a quote that does not end is empty: there is no telling where its items are.
+    """
+    if '"' not in value:
         return [item for item in (each.strip(" \t") for each in value.split(",")) if item]
+    if '"' in _quoted_re.sub("", value):
+        return []
     items = (match[0].strip(" \t") for match in _list_item_re.finditer(value))
     return [unquote_header_value(item) for item in items if item]
 
@@ -159,11 +179,18 @@ def parse_list_header(value: str) -> list[str]:
 def parse_dict_header(value: str) -> dict[str, str | None]:
     """The items of a comma-separated list of `key=value` or `key` (then the value is None)."""
     result: dict[str, str | None] = {}
-    for match in _list_item_re.finditer(value):
-        key, has_value, text = match[0].strip(" \t").partition("=")
-        key = key.strip(" \t")
-        if key:
-            result[key] = unquote_header_value(text.strip(" \t")) if has_value else None
+    for item in parse_list_header(value):
+        key, has_value, text = item.partition("=")
+        key, text = key.strip(" \t"), text.strip(" \t")
+        if not key:
+            continue
+        if has_value and key.endswith("*"):
+            key = key[:-1]
+            if extended := _extended_value_re.fullmatch(text):
+                text = extended[2]
+                if extended[1].lower() in _charsets:
+                    text = unquote(text, encoding=extended[1])
+        result[key] = unquote_header_value(text) if has_value else None
     return result
 
 
@@ -192,8 +219,8 @@ def parse_accept_header(value: str | None, cls: Callable[..., T] | None = None) 
     """An Accept field (RFC 9110 section 12.5) as `cls`; items of invalid quality are dropped."""
     make: Any = datastructures.Accept if cls is None else cls
     items = []
-    for match in _list_item_re.finditer(value or ""):
-        item, options = parse_options_header(match[0].strip(" \t"))
+    for part in parse_list_header(value or ""):
+        item, options = parse_options_header(part)
         quality = options.pop("q", "1").strip(" \t")
         if item and _quality_re.fullmatch(quality) and float(quality) <= 1:
             items.append((dump_options_header(item, options), float(quality)))
@@ -277,7 +304,7 @@ def unquote_etag(etag: str | None) -> tuple[str, bool] | tuple[None, None]:
         return None, None
     weak = etag[:2] in ("W/", "w/")
     tag = etag[2:] if weak else etag
-    return (tag[1:-1] if len(tag) > 1 and tag[0] == tag[-1] == '"' else tag), weak
+    return (tag[1:-1] if tag[:1] == tag[-1:] == '"' else tag), weak
 
 
 _etag_re = re.compile(r'[ \t]*([Ww]/)?(?:"([^"]*)"|([^" \t,]+))[ \t]*(?:,|$)')
@@ -391,10 +418,10 @@ def is_resource_modified(
 
 _cookie_re = re.compile(
     r"""
-    [ \t]*([^ \t=";][^=";]*?)            # the name
-    [ \t]*(?:=[ \t]*("(?:[^\\"]|\\.)*"   # a value in quotes
-    |[^;]*?)                             # or until the next pair
-    )?[ \t]*(?:;|$)
+    [ \t]*([^ \t=";]+)                  # the name
+    (?:[ \t]*=[ \t]*
+        ("(?:[^\\"]|\\.)*"|[^ \t";]*)   # a value, in quotes or not
+    )?[ \t]*(?:;|$)                     # and nothing else before the next pair
     """,
     re.VERBOSE,
 )
@@ -483,7 +510,7 @@ def dump_cookie(
         ("Max-Age", max_age),
         ("Secure", secure or partitioned),
         ("HttpOnly", httponly),
-        ("Path", None if path is None else quote(path, safe="%" + URL_PATH_SAFE)),
+        ("Path", None if path is None else quote(path, safe="%" + URL_PATH_SAFE.replace(";", ""))),
         ("SameSite", samesite),
         ("Partitioned", partitioned),
     )

@@ -233,7 +233,7 @@ class Request:
     def cookies(self) -> MultiDict[str, str]:
         """The cookies."""
         header = self.environ.get("HTTP_COOKIE")
-        return ImmutableMultiDict(parse_cookie(decode_text(header)) if header else None)
+        return ImmutableMultiDict(parse_cookie(header) if header else None)
 
     # What the server tells
 

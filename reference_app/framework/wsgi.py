@@ -93,6 +93,7 @@ def get_current_url(
     query_string: bytes | None = None,
 ) -> str:
     """The URL of a request as an IRI, as much of it as is given."""
+    host = host.lower()
     url = f"{scheme}://{host}/"
     if root_path is not None:
         root = quote(root_path.rstrip("/"), safe="%" + URL_PATH_SAFE)
@@ -189,7 +190,7 @@ class LimitedStream(io.RawIOBase):
 
     :param limit: in bytes.
     :param is_max: the other stream ends by itself; going on after the limit is an error.
-    :raises ClientDisconnected: on reading, if the other stream ends before the limit.
+    :raises ClientDisconnected: on reading, if the other stream fails, or ends before the limit.
     :raises RequestEntityTooLarge: on reading, if `is_max` and there is more than the limit.
     """
 
@@ -211,7 +212,10 @@ class LimitedStream(io.RawIOBase):
             if self._is_max and wanted and self._stream.read(1):
                 raise RequestEntityTooLarge()
             return 0
-        data = self._stream.read(min(wanted, remaining))
+        try:
+            data = self._stream.read(min(wanted, remaining))
+        except OSError as error:
+            raise ClientDisconnected() from error
         if not data and wanted and not self._is_max:
             raise ClientDisconnected()
         self._position += len(data)

@@ -41,9 +41,11 @@ class HeaderSet:
 
     def update(self, iterable: Iterable[str]) -> None:
         """Add those that are not there yet."""
-        new = [header for header in iterable if header not in self]
-        self._headers.extend(new)
-        if new:
+        count = len(self)
+        for header in iterable:
+            if header not in self:
+                self._headers.append(header)
+        if len(self) > count:
             self._changed()
 
     def remove(self, header: str) -> None:
@@ -529,7 +531,7 @@ class Authorization(_Credentials):
         scheme, parameters, token = cls._split(value)
         if scheme == "basic":
             try:
-                decoded = base64.b64decode(value.partition(" ")[2].strip()).decode()
+                decoded = base64.b64decode(value.partition(" ")[2].strip(), validate=True).decode()
             except (binascii.Error, UnicodeDecodeError):
                 return None
             username, _, password = decoded.partition(":")

@@ -76,7 +76,7 @@ class MapAdapter:
         path = self.path_info if path_info is None else path_info
         if path[:1] != "/" or path[:2] == "//":
             path = f"/{path.lstrip('/')}"
-        method = self.default_method if method is None else method.upper()
+        method = (method or self.default_method).upper()
         query = self.query_args if query_args is None else query_args
         host = self.server_name if map.host_matching else self.subdomain or ""
         try:
