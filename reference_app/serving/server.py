@@ -49,6 +49,7 @@ _SERVICE_INTERVAL = 0.25
 # How long a stopping server waits for the first request of a connection that was made before the
 # stop, in seconds.
 _FRESH_GRACE = 0.25
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class BaseWSGIServer(socketserver.TCPServer):
@@ -554,9 +555,14 @@ class ForkingWSGIServer(BaseWSGIServer):
             self._await_child()
         sys.stdout.flush()
         sys.stderr.flush()
-        child = os.fork()
-        if child == 0:
-            self._in_child(connection, client_address)
+        # A signal between the fork and the child's own handlers would run the parent's in the child.
+        signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
+        try:
+            child = os.fork()
+            if child == 0:
+                self._in_child(connection, client_address)
+        finally:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
         descriptor = os.pidfd_open(child)
         self._children[descriptor] = (child, connection)
         self.waiting.watch(descriptor, descriptor)
@@ -590,6 +596,7 @@ class ForkingWSGIServer(BaseWSGIServer):
         try:
             signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides
             signal.signal(signal.SIGTERM, self._drain_child)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP_SIGNALS)
             self.socket.close()
             self.waiting.close()
             for other in self.connections:
