@@ -252,6 +252,13 @@ class CombinedMultiDict(ImmutableMultiDict[K, V]):
         for key in self.keys():
             yield key, self._list(key)
 
+    def items(self, multi: bool = False) -> Iterator[tuple[K, V]]:  # type: ignore[override]
+        if not multi:
+            yield from super().items()
+            return
+        for each in self.dicts:
+            yield from each.items(multi=True)
+
     def keys(self) -> Any:
         return dict.fromkeys(key for each in self.dicts for key in each).keys()
 
