@@ -57,10 +57,21 @@ class _Loader(yaml.SafeLoader):
 
 
 def _construct_mapping(loader: _Loader, node: yaml.MappingNode) -> Located:
+    seen = set()
+    for key, _ in node.value:
+        if not isinstance(key, yaml.ScalarNode):
+            raise yaml.MarkedYAMLError(
+                problem="expected text as a key", problem_mark=key.start_mark
+            )
+        if key.value in seen:
+            # YAML forbids it, PyYAML takes the last one, Compose refuses.
+            raise yaml.MarkedYAMLError(
+                problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
+            )
+        seen.add(key.value)
     loader.flatten_mapping(node)
     located = Located(
-        (loader.construct_object(key, deep=True), loader.construct_object(value, deep=True))
-        for key, value in node.value
+        (str(key.value), loader.construct_object(value, deep=True)) for key, value in node.value
     )
     located.line = node.start_mark.line + 1
     located.lines = {str(key.value): key.start_mark.line + 1 for key, _ in node.value}
@@ -102,10 +113,18 @@ class Server:
         return [interpolate(str(word), variables) for word in words]
 
     def environment(self, variables: Mapping[str, str] | None = None) -> dict[str, str]:
-        """The service's own environment variables, interpolated like the command."""
+        """The service's own environment variables, interpolated like the command.
+
+        A variable without a value is one that Compose would pass on from its own environment; it is
+        there if `variables` has it.
+        """
         variables = variables or {}
         environment = self.service.get("environment") or {}
-        return {name: interpolate(str(value), variables) for name, value in environment.items()}
+        return {
+            name: variables[name] if value is None else interpolate(str(value), variables)
+            for name, value in environment.items()
+            if value is not None or name in variables
+        }
 
     def as_json(self) -> dict[str, Any]:
         """What `wsgi-conform servers --format json` says of it."""
@@ -120,24 +139,40 @@ class Server:
         }
 
 
-_VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+)(?:(:?-)([^}]*))?\}|(\w+))")
+_NAME = r"[A-Za-z_][A-Za-z0-9_]*"
+_VARIABLE = re.compile(
+    # The text after an operator may hold a variable in braces itself.
+    rf"\$(?:(\$)|\{{({_NAME})(?:(:?[-+])((?:\$\{{[^{{}}]*\}}|[^{{}}])*))?\}}|({_NAME})|)"
+)
 
 
 def interpolate(text: str, variables: Mapping[str, str]) -> str:
-    """Replace ``$NAME``, ``${NAME}``, ``${NAME-default}`` and ``${NAME:-default}`` as Compose does.
+    """Replace variables as Compose does.
 
-    Source: the Compose file reference, "Interpolation".
+    ``$NAME`` and ``${NAME}``; with a default, ``${NAME:-default}`` where it is unset or empty and
+    ``${NAME-default}`` where it is unset; with a replacement, ``${NAME:+other}`` and
+    ``${NAME+other}``; ``$$`` is a dollar sign. Compose's ``${NAME:?message}`` is not taken: what
+    runs here must run without settings.
+
+    :raises ValueError: a dollar sign begins none of these.
+        Source: the Compose file reference, "Interpolation".
     """
 
     def value(match: re.Match[str]) -> str:
-        escaped, braced, operator, default, bare = match.groups()
+        escaped, braced, operator, other, bare = match.groups()
         if escaped:
             return "$"
+        if not (braced or bare):
+            raise ValueError(
+                f"expected $NAME, ${{NAME}} or ${{NAME:-default}}, and $$ for a dollar sign; "
+                f"found {text[match.start() :]!r}"
+            )
         found = variables.get(braced or bare)
-        if operator == ":-":
-            return found or default
-        if operator == "-":
-            return default if found is None else found
+        there = found is not None if operator in ("-", "+") else bool(found)
+        if operator in (":-", "-"):
+            return str(found) if there else interpolate(other, variables)
+        if operator in (":+", "+"):
+            return interpolate(other, variables) if there else ""
         return found or ""
 
     return _VARIABLE.sub(value, text)
@@ -158,14 +193,20 @@ def load(path: Path | None = None) -> list[Server]:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
         raise RegistryError(path, None, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RegistryError(path, None, f"is not YAML: not UTF-8 at byte {error.start}") from error
     try:
         document = yaml.load(text, Loader=_Loader)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else None
         raise RegistryError(path, line, f"is not YAML: {error.problem}") from error
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        raise RegistryError(path, line, f"is not YAML: {error.reason}") from error
     if not isinstance(document, Located) or not isinstance(document.get("services"), Located):
-        raise RegistryError(path, 1, "expected a Compose file with a mapping `services`")
+        line = document.lines.get("services", 1) if isinstance(document, Located) else 1
+        raise RegistryError(path, line, "expected a Compose file with a mapping `services`")
     services: Located = document["services"]
     servers = [
         _server(path, name, service, services.lines[name])
@@ -213,15 +254,27 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
         if not isinstance(extension.get(key), str):
             raise wrong(key, f"expected text for `{key}`, found {extension.get(key)!r}")
     command = service.get("command")
-    if not (isinstance(command, str) or (isinstance(command, list) and command)):
+    where = service.lines.get("command", line)
+    if not (isinstance(command, str) and command.strip()) and not (
+        isinstance(command, list) and command
+    ):
+        raise RegistryError(path, where, f"{name}: expected a `command`, found {command!r}")
+    try:
+        for word in shlex.split(command) if isinstance(command, str) else command:
+            interpolate(str(word), {})
+    except ValueError as error:
         raise RegistryError(
-            path,
-            service.lines.get("command", line),
-            f"{name}: expected a `command`, found {command!r}",
-        )
-    if not isinstance(service.get("environment") or {}, dict):
-        where = service.lines["environment"]
+            path, where, f"{name}: the `command` cannot be read: {error}"
+        ) from error
+    environment = service.get("environment") or {}
+    where = service.lines.get("environment", line)
+    if not isinstance(environment, dict):
         raise RegistryError(path, where, f"{name}: expected `environment` as a mapping, not a list")
+    for variable, value in environment.items():
+        try:
+            interpolate(str(value), {})
+        except ValueError as error:
+            raise RegistryError(path, where, f"{name}: `{variable}`: {error}") from error
 
     requirements = None
     if extension.get("requirements") is not None:

@@ -35,8 +35,8 @@ _KEYS = {*_TEXTS, "versions", "deployments", "crash"}
 class ExpectationError(Exception):
     """An expectations file that cannot be used: says file, line, what was found and expected."""
 
-    def __init__(self, path: Path, line: int, message: str) -> None:
-        super().__init__(f"{path}:{line}: {message}")
+    def __init__(self, path: Path, line: int | None, message: str) -> None:
+        super().__init__(f"{path}:{line}: {message}" if line else f"{path}: {message}")
 
 
 @dataclass(frozen=True)
@@ -79,8 +79,13 @@ def load(
 ) -> dict[str, Expectation]:
     """The deviations that are known of a deployment, by check id.
 
-    :raises ExpectationError: a file is not TOML, an entry is incomplete, a check is listed twice.
+    :param version: the server's; None while it is not known, when an entry for any version is
+        taken. Then one check may be listed several times, each for other versions.
+    :raises ExpectationError: a file is not TOML, an entry is incomplete, a check is listed twice,
+        or the directory is not there.
     """
+    if not directory.is_dir():
+        raise ExpectationError(directory, None, "is no directory, so it has no expectations")
     found: dict[str, Expectation] = {}
     for name in dict.fromkeys([project.lower(), server]):
         path = directory / f"{name}.toml"
@@ -90,7 +95,8 @@ def load(
             if not expectation.holds_for(server, version):
                 continue
             earlier = found.setdefault(expectation.check, expectation)
-            if earlier is not expectation:
+            for_others = version is None and earlier.versions != expectation.versions
+            if earlier is not expectation and not for_others:
                 where = f"{earlier.path.name}:{earlier.line}"
                 raise ExpectationError(
                     path,
@@ -106,7 +112,14 @@ def read(path: Path) -> list[Expectation]:
 
     :raises ExpectationError: the file is not TOML or an entry is not what it has to be.
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ExpectationError(path, None, f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ExpectationError(
+            path, None, f"is not TOML: not UTF-8 at byte {error.start}"
+        ) from error
     try:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -119,13 +132,17 @@ def read(path: Path) -> list[Expectation]:
         raise ExpectationError(path, line, f"expected [[deviation]] only, found {min(unknown)!r}")
     entries = document.get("deviation", [])
     if not isinstance(entries, list):
-        line = _line_of(text, r"^\s*\[\s*deviation\b")
+        line = _line_of(text, r"^\s*\[?\s*deviation\b")
         raise ExpectationError(path, line, "expected [[deviation]], a list; found [deviation]")
     headers = [
         number
         for number, line_text in enumerate(text.splitlines(), 1)
         if re.match(r"\s*\[\[\s*deviation\s*\]\]", line_text)
     ]
+    if len(headers) != len(entries):
+        # An inline list, or a header within a text: its entries have no lines to be told by.
+        line = _line_of(text, r"^\s*deviation\b") if len(headers) < len(entries) else headers[-1]
+        raise ExpectationError(path, line, "expected each entry under a [[deviation]] of its own")
     return [_entry(path, line, entry) for line, entry in zip(headers, entries, strict=True)]
 
 
@@ -166,14 +183,17 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> Expectation:
             f"expected `reference` as an https link or 'unreported', found {reference!r}",
         )
     try:
-        versions = SpecifierSet(entry.get("versions", ""))
-    except (InvalidSpecifier, AttributeError) as error:
+        # Given another type than text it would make something of most of them.
+        versions = SpecifierSet(str(entry.get("versions", "")))
+    except InvalidSpecifier as error:
         raise ExpectationError(
             path, line, f"expected `versions` like '>=3.0,<4', found {entry['versions']!r}"
         ) from error
     deployments = entry.get("deployments", [])
     if not isinstance(deployments, list) or not all(isinstance(name, str) for name in deployments):
-        raise ExpectationError(path, line, f"expected a list of names, found {deployments!r}")
+        raise ExpectationError(
+            path, line, f"expected `deployments` as a list of names, found {deployments!r}"
+        )
     crash = entry.get("crash", False)
     if not isinstance(crash, bool):
         raise ExpectationError(path, line, f"expected `crash` to be true or false, found {crash!r}")
