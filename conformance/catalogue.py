@@ -21,6 +21,8 @@ PYTEST_ARGUMENTS = (
     os.devnull,
     "--rootdir",
     str(Path(__file__).parent / "checks"),
+    # Whatever directory this is called in: its conftest.py is not about our checks.
+    "--noconftest",
     "-p",
     "no:cacheprovider",
     "-p",
@@ -29,7 +31,11 @@ PYTEST_ARGUMENTS = (
     "conformance.checks",
 )
 #: The same for its environment: no plugins that happen to be installed, no options from outside.
-PYTEST_ENVIRONMENT = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_ADDOPTS": ""}
+PYTEST_ENVIRONMENT = {
+    "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
+    "PYTEST_PLUGINS": "",
+    "PYTEST_ADDOPTS": "",
+}
 
 
 class SelectionError(Exception):
@@ -39,6 +45,10 @@ class SelectionError(Exception):
 class _Collector:
     def __init__(self) -> None:
         self.clauses: list[Clause] = []
+        self.interrupted = False
+
+    def pytest_keyboard_interrupt(self, excinfo: pytest.ExceptionInfo[BaseException]) -> None:
+        self.interrupted = excinfo.errisinstance(KeyboardInterrupt)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         self.clauses = [clause_of_item(item) for item in session.items]
@@ -64,13 +74,18 @@ def collect(expression: str = "") -> list[Clause]:
                 del os.environ[name]
             else:
                 os.environ[name] = value
+    if collector.interrupted:
+        raise KeyboardInterrupt
     if status == pytest.ExitCode.NO_TESTS_COLLECTED or (status == 0 and not collector.clauses):
         raise SelectionError(
             f"no check matches {expression!r}; `wsgi-conform checks` lists the ids, and the "
             f"expression is pytest's: 'routing or hooks', 'session and not flash'"
         )
     if status != 0:
-        raise SelectionError(output.getvalue().strip())
+        # Of all that pytest prints, the lines that say what is wrong.
+        text = output.getvalue().strip()
+        wrong = [line.removeprefix("ERROR: ") for line in text.splitlines() if "ERROR:" in line]
+        raise SelectionError("\n".join(wrong) or text)
     return collector.clauses
 
 
