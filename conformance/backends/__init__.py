@@ -115,11 +115,28 @@ class Backend(ABC):
 
 
 def grace_period(server: Server) -> float:
-    """The service's `stop_grace_period` in seconds; ten where none is given, as Compose has it."""
-    text = str(server.service.get("stop_grace_period", "10s"))
-    return float(text.removesuffix("s"))
+    """The service's `stop_grace_period` in seconds; ten where none is given, as Compose has it.
+
+    :raises BackendError: it is no duration.
+    """
+    # Imported here, because that module imports this one.
+    from conformance.backends.compose_service import duration
+
+    try:
+        return duration(server.service.get("stop_grace_period", "10s"))
+    except ValueError as error:
+        raise BackendError(f"{server.name}: `stop_grace_period`: {error}") from error
 
 
 def stop_signal(server: Server) -> signal.Signals:
-    """The service's `stop_signal`; SIGTERM where none is given."""
-    return signal.Signals[str(server.service.get("stop_signal", "SIGTERM"))]
+    """The service's `stop_signal`; SIGTERM where none is given.
+
+    :raises BackendError: there is no such signal.
+    """
+    text = str(server.service.get("stop_signal", "SIGTERM")).upper()
+    try:
+        return signal.Signals[text if text.startswith("SIG") else f"SIG{text}"]
+    except KeyError:
+        raise BackendError(
+            f"{server.name}: expected `stop_signal` like SIGTERM, found {text!r}"
+        ) from None

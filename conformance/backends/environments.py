@@ -8,6 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,50 +23,119 @@ INSTALL_LIMIT_S = 600.0
 
 def cache_directory() -> Path:
     """Where environments are kept: $XDG_CACHE_HOME/wsgi-conform, or ~/.cache/wsgi-conform."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "wsgi-conform" / "environments"
+    base = Path(os.environ.get("XDG_CACHE_HOME", ""))
+    # The specification has a relative path ignored, and an environment cannot have one.
+    if not base.is_absolute():
+        base = Path.home() / ".cache"
+    return base / "wsgi-conform" / "environments"
 
 
-def make(name: str, requirements: Sequence[Path], python: str = sys.executable) -> Path:
+def make(
+    name: str,
+    requirements: Sequence[Path],
+    python: str = sys.executable,
+    installers: Installers | None = None,
+) -> Path:
     """The environment with these requirements, made if it is not there yet.
 
     :param name: goes into the directory's name, for people.
     :param requirements: hash-pinned requirements files.
+    :param installers: what to stop when the installation is to be broken off.
     :returns: the environment's directory.
     :raises BackendError: it could not be installed; carries the installer's message.
     """
     digest = hashlib.sha256(f"{python} {sys.version}".encode())
-    for path in requirements:
-        digest.update(path.read_bytes())
-    environment = cache_directory() / f"{name}-{digest.hexdigest()[:16]}"
-    complete = environment / "complete"
-    with _locked(environment.with_suffix(".lock")):
-        if complete.exists():
-            return environment
-        shutil.rmtree(environment, ignore_errors=True)
-        _uv("venv", "--quiet", "--no-project", "--python", python, str(environment))
-        files = [argument for path in requirements for argument in ("--requirements", str(path))]
-        interpreter = str(environment / "bin" / "python")
-        _uv("pip", "install", "--quiet", "--require-hashes", "--python", interpreter, *files)
-        complete.touch()
+    try:
+        for path in requirements:
+            digest.update(path.read_bytes())
+        environment = cache_directory() / f"{name}-{digest.hexdigest()[:16]}"
+        with _locked(environment.with_name(f"{environment.name}.lock")) as lock:
+            _install(environment, requirements, python, installers or Installers(), lock)
+    except (OSError, RuntimeError) as error:
+        raise BackendError(
+            f"no environment can be made: {error} (XDG_CACHE_HOME says where they are kept)"
+        ) from error
     return environment
 
 
+def _install(
+    environment: Path,
+    requirements: Sequence[Path],
+    python: str,
+    installers: Installers,
+    lock: int,
+) -> None:
+    def uv(*arguments: str) -> None:
+        _uv(installers, lock, *arguments)
+
+    complete = environment / "complete"
+    if complete.exists():
+        return
+    shutil.rmtree(environment, ignore_errors=True)
+    uv("venv", "--quiet", "--no-project", "--python", python, str(environment))
+    files = [argument for path in requirements for argument in ("--requirements", str(path))]
+    interpreter = str(environment / "bin" / "python")
+    uv("pip", "install", "--quiet", "--require-hashes", "--python", interpreter, *files)
+    complete.touch()
+
+
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def _locked(path: Path) -> Iterator[int]:
     """Two runs that want the same environment make it once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock.fileno()
 
 
-def _uv(*arguments: str) -> None:
+class Installers:
+    """The installers that run now, so that an interrupt does not have to wait for them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+
+    def run(self, command: Sequence[str], lock: int) -> subprocess.CompletedProcess[str]:
+        """Run one to its end.
+
+        :param lock: stays locked for as long as it runs, even if this process is killed.
+        :raises subprocess.TimeoutExpired: it takes longer than `INSTALL_LIMIT_S`.
+        """
+        with self._lock:
+            if self._stopped:
+                raise BackendError("the installation was interrupted")
+            installer = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                pass_fds=[lock],
+            )
+            self._running.add(installer)
+        with installer:
+            try:
+                out, err = installer.communicate(timeout=INSTALL_LIMIT_S)
+            finally:
+                if installer.poll() is None:
+                    installer.kill()
+                with self._lock:
+                    self._running.discard(installer)
+        return subprocess.CompletedProcess(command, installer.returncode, out, err)
+
+    def stop(self) -> None:
+        """End those that run and let none begin; what they made is made anew by the next run."""
+        with self._lock:
+            self._stopped = True
+            for installer in self._running:
+                installer.kill()
+
+
+def _uv(installers: Installers, lock: int, *arguments: str) -> None:
     command = [uv.find_uv_bin(), *arguments]
     try:
-        done = subprocess.run(
-            command, capture_output=True, text=True, timeout=INSTALL_LIMIT_S, check=False
-        )
+        done = installers.run(command, lock)
     except subprocess.TimeoutExpired as error:
         raise BackendError(f"uv {arguments[0]} was not done after {INSTALL_LIMIT_S:g} s") from error
     if done.returncode != 0:

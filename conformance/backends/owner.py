@@ -1,15 +1,17 @@
-"""Local processes and the harness they belong to: found, and ended, by what their environment says.
+"""What belongs to a harness on this machine: processes and directories, found and removed.
 
 A server's workers may leave its process group, and outlive it and the harness. The variables that
-it was started with stay with every process it forks, so they tell whose a process is. Containers
-are not found here: they carry labels.
+it was started with stay with every process it forks, so they tell whose a process is. A server's
+working directory tells it by its name. Containers are not found here: they carry labels.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
+import tempfile
 import time
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,6 +20,8 @@ from conformance.backends.leftovers import Owner, start_time
 
 #: The environment variable that names a process's owner.
 VARIABLE = "WSGI_CONFORM_OWNER"
+
+_DIRECTORY = "wsgi-conform-server-"
 
 #: Seconds that a killed process may take to be gone.
 _KILL_LIMIT_S = 5.0
@@ -58,6 +62,23 @@ def sweep_processes() -> None:
         if owner is not None and (owner.gone or owner == Owner.current()):
             left.append(pid)
     kill(left)
+
+
+def directory_prefix(owned_by: str) -> str:
+    """The beginning of the name of a directory that belongs to this harness, for `mkdtemp`."""
+    # No colon, which would be a separator where such a directory stands in a search path.
+    return f"{_DIRECTORY}{owned_by.replace(':', '-', 2)}-"
+
+
+def sweep_directories() -> None:
+    """Remove the directories whose owner is gone, and those of this process."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_DIRECTORY}*"):
+        pid, _, rest = path.name.removeprefix(_DIRECTORY).partition("-")
+        started, _, rest = rest.partition("-")
+        hostname = rest.rpartition("-")[0]
+        owner = Owner.parse(f"{pid}:{started}:{hostname}")
+        if owner is not None and (owner.gone or owner == Owner.current()):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def _environments() -> Iterable[tuple[int, dict[str, str]]]:

@@ -23,13 +23,16 @@ RANGE = range(20000, 32000)
 class Port:
     """A port of this machine that is ours until `release`."""
 
-    def __init__(self, number: int, lock: int) -> None:
+    def __init__(self, number: int, lock: int, path: Path) -> None:
         self.number = number
         self._lock = lock
+        self._path = path
 
     def release(self) -> None:
         """Let others have it."""
         if self._lock >= 0:
+            # While it is locked; who opened it before that finds out that it is gone.
+            self._path.unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = -1
 
@@ -37,19 +40,25 @@ class Port:
 def reserve(host: str = "127.0.0.1") -> Port:
     """Reserve a free port.
 
-    :raises BackendError: every port of the range is taken.
+    :raises BackendError: every port of the range is taken, or the locks have no place.
     """
     directory = Path(tempfile.gettempdir()) / f"wsgi-conform-ports-{os.getuid()}"
-    directory.mkdir(mode=0o700, exist_ok=True)
     for number in random.sample(RANGE, len(RANGE)):
-        lock = os.open(directory / str(number), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        path = directory / str(number)
+        try:
+            directory.mkdir(mode=0o700, exist_ok=True)
+            lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise BackendError(f"ports cannot be locked: {error}") from error
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.fstat(lock).st_nlink == 0:
+                raise BlockingIOError("released, and its file removed, since it was opened")
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, number))
         except OSError:
             os.close(lock)
             continue
-        return Port(number, lock)
+        return Port(number, lock, path)
     raise BackendError(f"no port of {RANGE.start} to {RANGE.stop - 1} is free on {host}")

@@ -7,6 +7,7 @@ working directory of its own that is gone when it is.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import signal
@@ -42,9 +43,12 @@ class ProcessDeployment(Deployment):
     ) -> None:
         self.server = server
         self.token = token
+        self._grace_s = grace_period(server)
+        self._stop_signal = stop_signal(server)
+        self._process: subprocess.Popen[bytes] | None = None
         self._port = ports.reserve(HOST)
         self.address = Address(HOST, self._port.number)
-        self._directory = Path(tempfile.mkdtemp(prefix="wsgi-conform-"))
+        self._directory = Path(tempfile.mkdtemp(prefix=owner.directory_prefix(owned_by)))
         self._log = self._directory / "server.log"
         temporary = self._directory / "tmp"
         temporary.mkdir()
@@ -70,11 +74,10 @@ class ProcessDeployment(Deployment):
         own_path = own.pop("PYTHONPATH", None)
         paths = [str((server.source.parent / own_path).resolve())] if own_path else []
         self._variables.update(own, PYTHONPATH=os.pathsep.join([*paths, str(code)]))
-        self._process: subprocess.Popen[bytes] | None = None
         try:
             self._start()
         except BaseException:
-            self._clean()
+            self.stop(grace_s=0)
             raise
 
     def _start(self) -> None:
@@ -86,15 +89,20 @@ class ProcessDeployment(Deployment):
                 f"do its requirements install it?"
             )
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, *command[1:]],
-                cwd=self._directory,
-                env=self._variables,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            try:
+                self._process = subprocess.Popen(
+                    [program, *command[1:]],
+                    cwd=self._directory,
+                    env=self._variables,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise BackendError(
+                    f"{self.server.name}: {program} cannot be run: {error}"
+                ) from error
 
     def exit_status(self) -> str | None:
         if self._process is None:
@@ -102,18 +110,20 @@ class ProcessDeployment(Deployment):
         code = self._process.poll()
         if code is None:
             return None
-        return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit status {code}"
+        return describe_exit(code)
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
 
     def stop(self, grace_s: float | None = None) -> None:
-        self._end(grace_period(self.server) if grace_s is None else grace_s)
-        self._clean()
+        try:
+            self._end(self._grace_s if grace_s is None else grace_s)
+        finally:
+            self._clean()
 
     def restart(self) -> None:
-        self._end(grace_period(self.server))
+        self._end(self._grace_s)
         self._start()
 
     def logs(self, last_lines: int = 40) -> str:
@@ -127,18 +137,19 @@ class ProcessDeployment(Deployment):
 
     def _end(self, grace_s: float) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return
-        if process.poll() is None:
-            process.send_signal(stop_signal(self.server))
-            try:
-                process.wait(grace_s)
-            except subprocess.TimeoutExpired:
+        try:
+            if process is not None and process.poll() is None:
+                process.send_signal(self._stop_signal)
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(grace_s)
+        finally:
+            # Also when an interrupt cuts the waiting short.
+            if process is not None and process.poll() is None:
                 process.kill()
                 process.wait()
-        # Workers that outlived the main process, in its process group or out of it.
-        assert self.token is not None
-        owner.kill(owner.processes(_TOKEN, self.token))
+            # Workers that outlived the main process, in its process group or out of it.
+            assert self.token is not None
+            owner.kill(owner.processes(_TOKEN, self.token))
 
     def _clean(self) -> None:
         self._port.release()
@@ -160,16 +171,21 @@ class ProcessBackend(Backend):
 
     def prepare(self, servers: Sequence[Server]) -> dict[str, str]:
         failed: dict[str, str] = {}
+        installers = environments.Installers()
 
         def install(server: Server) -> None:
             try:
-                self._environment(server)
+                self._environment(server, installers)
             except BackendError as error:
                 failed[server.name] = str(error)
 
         # Threads, because uv does the work; a lock per environment makes each of them once.
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
-            list(pool.map(install, servers))
+            try:
+                list(pool.map(install, servers))
+            except BaseException:
+                installers.stop()
+                raise
         return failed
 
     def start(self, server: Server, token: str) -> ProcessDeployment:
@@ -178,8 +194,11 @@ class ProcessBackend(Backend):
 
     def sweep(self) -> None:
         owner.sweep_processes()
+        owner.sweep_directories()
 
-    def _environment(self, server: Server) -> Path:
+    def _environment(
+        self, server: Server, installers: environments.Installers | None = None
+    ) -> Path:
         if self.name not in server.backends:
             raise BackendError(
                 f"{server.name} does not run as a local process: its service says "
@@ -189,7 +208,17 @@ class ProcessBackend(Backend):
         files = [framework]
         if server.requirements is not None and server.requirements != framework:
             files.append(server.requirements)
-        return environments.make(f"{server.project}-{self.framework}", files)
+        return environments.make(f"{server.project}-{self.framework}", files, installers=installers)
+
+
+def describe_exit(code: int) -> str:
+    """How a process ended, from what `Popen.returncode` is."""
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return f"signal {signal.Signals(-code).name}"
+    except ValueError:  # a real-time signal, which has no name
+        return f"signal {-code}"
 
 
 def pinned(name: str) -> Path:
