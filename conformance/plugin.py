@@ -37,6 +37,7 @@ MESSAGE_KEPT = 4000
 _INTERNAL = "used by `wsgi-conform run`"
 
 _clause = pytest.StashKey[Clause]()
+_result = pytest.StashKey[dict[str, Any]]()
 _recorder = pytest.StashKey[Recorder]()
 _run = pytest.StashKey["Run"]()
 
@@ -76,6 +77,8 @@ class Run:
         self._events = os.fdopen(option.wsgi_events, "w") if option.wsgi_events else None
         self._deployment: Deployment | None = None
         self.expectations: dict[str, Expectation] = {}
+        #: Why no further check can be made.
+        self.broken: str | None = None
         # Read before anything is started, so that a mistake in a file is told at once.
         expectations.load(self.server.name, self.server.project, None, self._directory)
 
@@ -134,18 +137,27 @@ class Run:
         does not answer afterwards as well, so that no check is blamed for an earlier one.
         """
         deployment = self.deployment
+        failed = outcome in (Outcome.FAILED, Outcome.ERROR)
+        silent = (
+            failed and deployment.alive and not readiness.answers(deployment, self.time_limit_s)
+        )
+        # Asked after that: a process that is ending closes its sockets before it has ended.
         status = deployment.exit_status()
         if status is not None:
             output = deployment.logs(10)
-            deployment.restart()
-            readiness.wait_until_ready(deployment)
+            self._restart()
             return Outcome.CRASHED, f"the deployment ended during the check: {status}\n{output}\n"
-        failed = outcome in (Outcome.FAILED, Outcome.ERROR)
-        if failed and not readiness.answers(deployment, self.time_limit_s):
-            deployment.restart()
-            readiness.wait_until_ready(deployment)
+        if silent:
+            self._restart()
             return outcome, "the deployment did not answer any more afterwards and was restarted\n"
         return outcome, ""
+
+    def _restart(self) -> None:
+        try:
+            self.deployment.restart()
+            readiness.wait_until_ready(self.deployment)
+        except BackendError as error:
+            self.broken = f"it could not be started again: {error}"
 
 
 def make_backend(
@@ -167,6 +179,8 @@ def make_backend(
 def pytest_configure(config: pytest.Config) -> None:
     """Read the registry and the expectations; a mistake in them is wrong usage, told at once."""
     if config.option.wsgi_server is None:
+        if not config.option.collectonly:
+            raise pytest.UsageError("expected --wsgi-server NAME, the deployment to judge")
         return
     try:
         config.stash[_run] = Run(config)
@@ -217,12 +231,17 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     try:
         try:
             run.start()
-        except BackendError as error:
+        except (BackendError, expectations.ExpectationError) as error:
             run.emit("failed", message=str(error))
             pytest.exit(str(error), returncode=EXIT_ERROR)
         result = yield
         run.emit("finished")
         return result
+    except session.Interrupted:
+        if run.broken is None:
+            raise
+        run.emit("failed", message=run.broken)
+        pytest.exit(run.broken, returncode=EXIT_ERROR)
     finally:
         run.stop()
 
@@ -243,6 +262,11 @@ def pytest_runtest_makereport(
         outcome = _outcome(call)
         outcome, note = run.outcome_after(outcome)
         message = note + message
+    elif call.when == "teardown" and call.excinfo is None:
+        run.emit("check", check=item.stash[_result])
+        if run.broken is not None:
+            item.session.shouldstop = run.broken
+        return report
     elif call.excinfo is None:
         return report
     elif call.when == "setup" and call.excinfo.errisinstance(pytest.skip.Exception):
@@ -252,18 +276,18 @@ def pytest_runtest_makereport(
     verdict = judge(outcome, expectation)
     _agree(report, verdict, message, expectation)
     recorder = item.stash.get(_recorder, None)
-    run.emit(
-        "check",
-        check={
-            **clause.as_json(),
-            "verdict": verdict,
-            "duration_s": round(call.duration, 6),
-            "message": message[:MESSAGE_KEPT],
-            "expectation": None if expectation is None else expectation.as_json(),
-            "exchanges": Recorder().as_json() if recorder is None else recorder.as_json(),
-            "parity": None,
-        },
-    )
+    item.stash[_result] = {
+        **clause.as_json(),
+        "verdict": verdict,
+        "duration_s": round(call.duration, 6),
+        "message": message[:MESSAGE_KEPT],
+        "expectation": None if expectation is None else expectation.as_json(),
+        "exchanges": Recorder().as_json() if recorder is None else recorder.as_json(),
+        "parity": None,
+    }
+    if call.when == "teardown":
+        # A fault in taking the fixtures down: the check's one verdict is that, whatever it found.
+        run.emit("check", check=item.stash[_result])
     return report
 
 
