@@ -54,13 +54,14 @@ class PlainProgress:
 
     def done(self, server: Server, error: str | None) -> None:
         if error is not None:
-            self._line(f"{server.name}: error: {printable(error)}")
+            self._line(f"{server.name}: error: {error}")
             return
         seconds = time.monotonic() - self._clock[server.name]
-        self._line(f"{server.name}: {counts(self._found[server.name])} in {seconds:.1f} s")
+        found = counts(self._found.get(server.name, Counter())) or "no verdict"
+        self._line(f"{server.name}: {found} in {seconds:.1f} s")
 
     def _line(self, text: str) -> None:
-        self._console.print(Text(text), soft_wrap=True)
+        self._console.print(Text(printable(text)), soft_wrap=True)
 
 
 class LiveProgress:
@@ -84,7 +85,7 @@ class LiveProgress:
         self._states = {server.name: f"preparing ({backend})" for server in servers}
 
     def running(self, server: Server, version: str | None) -> None:
-        self._states[server.name] = f"{server.project} {version or ''}"
+        self._states[server.name] = printable(f"{server.project} {version or ''}")
 
     def checked(self, server: Server, check: dict[str, Any]) -> None:
         self._found.setdefault(server.name, Counter())[check["verdict"]] += 1

@@ -6,6 +6,7 @@ What servers sent is shown with every control character escaped, because it may 
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections import Counter
 from typing import Any
 
@@ -43,15 +44,21 @@ _UNEXPECTED = (Verdict.ERROR, Verdict.FAIL, Verdict.FIXED)
 _BYTES_SHOWN = 600
 
 
+#: Unicode categories that are not shown as they are: control and format characters (bidirectional
+#: ones among them), separators of lines, surrogates, what is not assigned.
+_HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
+
+
 def printable(text: str) -> str:
-    """Text with its control characters shown as escapes; line ends and tabs are kept."""
-    return re.sub(
-        r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]", _escape, text
+    """Text with what would not show, or do something, as escapes; line ends and tabs are kept."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character.encode("unicode_escape").decode()
+        if character not in "\n\t" and unicodedata.category(character) in _HIDDEN
+        else character
+        for character in text
     )
-
-
-def _escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode()
 
 
 def write(document: dict[str, Any], console: Console, *, details: bool = True) -> None:
@@ -84,7 +91,7 @@ def _matrix(servers: list[dict[str, Any]], console: Console) -> None:
     heading = "".join(f"{number:>{cell}}" for number in range(1, len(servers) + 1))
     _print(console, f"\n{'':<{width}}{heading}", "bold")
     for area, checks in rows.items():
-        line = Text(f"{f'{area} ({len(checks)})':<{width}}", "bold")
+        line = Text(f"{printable(f'{area} ({len(checks)})'):<{width}}", "bold")
         for column in range(len(servers)):
             found = Counter(row[column] for row in checks.values())
             line.append(f"{found[Verdict.PASS]:>{cell}}", _area_style(found))
@@ -92,7 +99,7 @@ def _matrix(servers: list[dict[str, Any]], console: Console) -> None:
         for identity, row in checks.items():
             if all(verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE) for verdict in row):
                 continue
-            line = Text(f"  {identity:<{width - 2}}")
+            line = Text(f"  {printable(identity):<{width - 2}}")
             for verdict in row:
                 sign = SIGNS[Verdict(verdict)] if verdict else " "
                 line.append(f"{sign:>{cell}}", STYLES[Verdict(verdict)] if verdict else "")
@@ -143,7 +150,8 @@ def _unexpected(server: dict[str, Any], console: Console) -> None:
 
 def _bytes(console: Console, sign: str, direction: dict[str, Any]) -> None:
     text = direction["text"][:_BYTES_SHOWN]
-    for line in text.splitlines(keepends=True) or ["(nothing)"]:
+    lines = [line for line in re.split(r"(?<=\n)", text) if line]
+    for line in lines or ["(nothing)"]:
         _indented(console, f"  {sign} {line.encode('unicode_escape').decode()}")
     rest = direction["bytes"] - len(text)
     if rest:
@@ -166,9 +174,9 @@ def _totals(document: dict[str, Any], console: Console) -> None:
 
 
 def _indented(console: Console, text: str) -> None:
-    for line in printable(text).splitlines():
+    for line in text.rstrip("\n").split("\n"):
         _print(console, f"    {line}")
 
 
 def _print(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(text, style), soft_wrap=True)
+    console.print(Text(printable(text), style), soft_wrap=True)
