@@ -8,10 +8,12 @@
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
 import tempfile
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +29,7 @@ from conformance.plugin import make_backend
 from conformance.progress import LiveProgress, PlainProgress
 from conformance.registry import Server
 from conformance.report import pages, terminal
-from conformance.runner import Plan, Runner
+from conformance.runner import EXIT_INTERRUPTED, Plan, Runner
 from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR, EXIT_USAGE
 
 #: Pytest processes side by side. They wait more than they compute, hence more than processors.
@@ -47,15 +49,33 @@ class UsageError(Exception):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
+    for stream in (sys.stdout, sys.stderr):
+        # A server's words must not break the report where the terminal cannot show them.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     parsed = _parser().parse_args(arguments)
     try:
         status: int = parsed.call(parsed)
+        sys.stdout.flush()
         return status
+    except KeyboardInterrupt:
+        print("wsgi-conform: interrupted", file=sys.stderr)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read the output has seen enough. What is still buffered has nowhere to go, and
+        # would be complained about when the interpreter flushes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_ERROR
     except (UsageError, *_WRONG_USAGE) as error:
         print(f"wsgi-conform: {error}", file=sys.stderr)
         return EXIT_USAGE
     except (BackendError, results.ResultsError) as error:
         print(f"wsgi-conform: {error}", file=sys.stderr)
+        return EXIT_ERROR
+    except Exception:
+        # Python's own status for this would be 1, which says that a server failed a check.
+        traceback.print_exc()
+        print("wsgi-conform: this is a fault of the harness", file=sys.stderr)
         return EXIT_ERROR
 
 
@@ -163,8 +183,14 @@ def _positive_seconds(text: str) -> float:
     return seconds
 
 
+class _Console(Console):
+    def on_broken_pipe(self) -> None:
+        # Rich would end the interpreter with status 1, which says that a server failed a check.
+        raise BrokenPipeError
+
+
 def _console() -> Console:
-    return Console(highlight=False)
+    return _Console(highlight=False)
 
 
 def _servers(parsed: argparse.Namespace) -> int:
@@ -259,9 +285,11 @@ def _run_servers(parsed: argparse.Namespace, servers: Sequence[Server]) -> int:
                 f"--url for {len(servers)} servers needs {NAME} in it, for each one's name"
             )
     checks = catalogue.collect(parsed.expression)
+    every = checks if not parsed.expression else catalogue.collect()
+    ids = {check.id for check in every}
     for server in servers:
         known = expectations.load(server.name, server.project, None, parsed.expectations)
-        expectations.check_ids(known.values(), {check.id for check in catalogue.collect()})
+        expectations.check_ids(known.values(), ids)
     console = _console()
     plan = Plan(
         servers=servers,

@@ -9,11 +9,15 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
+
+from conformance.backends.leftovers import Owner
 
 #: The version of the document's form; goes up when a reader would have to change.
 SCHEMA = 1
@@ -34,12 +38,15 @@ class Writer:
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
-        # One directory per run, so that two runs do not mix when they share a results directory.
-        self._parts = directory / f"{_PARTS}-{os.getpid()}"
         self._files: dict[str, TextIO] = {}
         self.verdicts: dict[str, Counter[str]] = {}
         try:
-            self._parts.mkdir(parents=True, exist_ok=True)
+            directory.mkdir(parents=True, exist_ok=True)
+            if self.path.is_dir():
+                raise ResultsError(f"{self.path} is a directory, and the results go there")
+            _sweep(directory)
+            # One of its own, so that two runs do not mix when they share a results directory.
+            self._parts = Path(tempfile.mkdtemp(prefix=_prefix(Owner.current()), dir=directory))
         except OSError as error:
             raise ResultsError(f"{directory} cannot be written to: {error.strerror}") from error
 
@@ -67,7 +74,7 @@ class Writer:
         """
         for file in self._files.values():
             file.close()
-        temporary = self.path.with_name(f"{self.path.name}.{os.getpid()}")
+        temporary = self._parts / FILE_NAME
         with temporary.open("w", encoding="utf-8") as out:
             out.write(f'{{"schema": {SCHEMA},\n"run": {json.dumps(run)},\n"servers": [')
             for number, server in enumerate(servers):
@@ -80,8 +87,24 @@ class Writer:
         os.replace(temporary, self.path)
         shutil.rmtree(self._parts, ignore_errors=True)
 
+    def discard(self) -> None:
+        """Take down what `finish` was not called for."""
+        shutil.rmtree(self._parts, ignore_errors=True)
+
     def _part(self, server: str) -> Path:
         return self._parts / f"{server}.jsonl"
+
+
+def _prefix(owner: Owner) -> str:
+    return f"{_PARTS}-{owner.hostname}-{owner.pid}-{owner.started}-"
+
+
+def _sweep(directory: Path) -> None:
+    """Remove the parts of runs that were killed before they could put them together."""
+    for path in directory.glob(f"{_PARTS}-*"):
+        match = re.fullmatch(rf"{_PARTS}-(.+)-(\d+)-(\d*)-[^-]+", path.name)
+        if match and Owner(int(match[2]), match[3], match[1]).gone:
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def load(path: Path) -> dict[str, Any]:

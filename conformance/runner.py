@@ -16,9 +16,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import IO, Any, Protocol
 
 from conformance import catalogue, expectations, verdicts
 from conformance.backends import Backend, owner
+from conformance.backends.process import describe_exit
 from conformance.clauses import Clause
 from conformance.client.wire import TIME_LIMIT_S
 from conformance.registry import Server
@@ -101,73 +101,81 @@ class Runner:
         self._lock = threading.Lock()
         self._workers: set[subprocess.Popen[bytes]] = set()
         self._stopping = False
+        self._began = False
         self._states = [_State(server) for server in plan.servers]
 
     def run(self) -> int:
-        """Run every check on every server and return the exit status."""
+        """Run every check on every server and return the exit status.
+
+        :raises BackendError: nothing could be started at all. Whatever is raised, the results so
+            far are written, if there are any; those of an earlier run are left alone otherwise.
+        """
         started = datetime.now(UTC)
         clock = time.monotonic()
         status = verdicts.EXIT_ERROR
-        try:
-            with _signals_as_interrupts():
-                interrupted = self._run_all()
-        finally:
-            # Written whatever happened: results so far are results.
-            found = [verdict for counted in self._writer.verdicts.values() for verdict in counted]
-            failed = any(state.error for state in self._states)
-            incomplete = not all(state.finished or state.error for state in self._states)
-            status = verdicts.EXIT_ERROR if failed else verdicts.exit_status(found)
-            if incomplete:
+        with _Interrupts(self._kill_workers) as interrupts:
+            try:
+                self._run_all()
+                failed = any(state.error for state in self._states)
+                found = [name for counted in self._writer.verdicts.values() for name in counted]
+                status = verdicts.EXIT_ERROR if failed else verdicts.exit_status(found)
+            except KeyboardInterrupt:
                 status = EXIT_INTERRUPTED
-            self._writer.finish(
-                {
-                    "started": started.isoformat(timespec="milliseconds"),
-                    "duration_s": round(time.monotonic() - clock, 3),
-                    "backend": self._plan.backend.name,
-                    "framework": self._plan.framework,
-                    "python": platform.python_version(),
-                    "host": f"{platform.system()} {platform.release()} {platform.machine()}",
-                    "exit_status": status,
-                    "incomplete": incomplete,
-                },
-                [state.as_json(self._plan) for state in self._states],
-            )
-        return EXIT_INTERRUPTED if interrupted else status
+                self._began = True
+            finally:
+                interrupts.hold()
+                if self._began:
+                    self._plan.backend.sweep()
+                    self._write_results(started, time.monotonic() - clock, status)
+                else:
+                    self._writer.discard()
+        return status
 
-    def _run_all(self) -> bool:
-        """Run everything; True when it was interrupted."""
+    def _write_results(self, started: datetime, duration_s: float, status: int) -> None:
+        self._writer.finish(
+            {
+                "started": started.isoformat(timespec="milliseconds"),
+                "duration_s": round(duration_s, 3),
+                "backend": self._plan.backend.name,
+                "framework": self._plan.framework,
+                "python": platform.python_version(),
+                "host": f"{platform.system()} {platform.release()} {platform.machine()}",
+                "exit_status": status,
+                "incomplete": not all(state.finished or state.error for state in self._states),
+            },
+            [state.as_json(self._plan) for state in self._states],
+        )
+
+    def _run_all(self) -> None:
         plan = self._plan
-        try:
-            plan.backend.sweep()
-            self._listener.preparing(plan.servers, plan.backend.name)
-            failed = plan.backend.prepare(plan.servers)
-            with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
-                try:
-                    for future in [
-                        pool.submit(self._run_server, state, failed.get(state.server.name))
-                        for state in self._states
-                    ]:
-                        future.result()
-                except BaseException:
-                    self._stop_workers()
-                    pool.shutdown(wait=True, cancel_futures=True)
-                    raise
-        except KeyboardInterrupt:
-            return True
-        finally:
-            plan.backend.sweep()
-        return False
+        plan.backend.sweep()
+        self._listener.preparing(plan.servers, plan.backend.name)
+        failed = plan.backend.prepare(plan.servers)
+        self._began = True
+        with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
+            try:
+                for future in [
+                    pool.submit(self._run_server, state, failed.get(state.server.name))
+                    for state in self._states
+                ]:
+                    future.result()
+            except BaseException:
+                self._stop_workers()
+                pool.shutdown(wait=True, cancel_futures=True)
+                raise
 
     def _run_server(self, state: _State, failed: str | None) -> None:
         if self._stopping:
             return
         if failed is None:
             with tempfile.TemporaryFile() as output:
-                self._run_worker(state, output)
+                ended = self._run_worker(state, output)
                 if not state.finished and state.error is None and not self._stopping:
                     output.seek(0)
                     text = output.read().decode("utf-8", "replace")
-                    state.error = f"the harness broke off:\n{text[-4000:]}"
+                    state.error = (
+                        f"the harness broke off: pytest ended with {ended}\n{text[-4000:]}"
+                    )
         else:
             state.error = failed
         if state.error is not None:
@@ -176,32 +184,40 @@ class Runner:
             with self._lock:
                 self._listener.done(state.server, state.error)
 
-    def _run_worker(self, state: _State, output: IO[bytes]) -> None:
+    def _run_worker(self, state: _State, output: IO[bytes]) -> str:
+        """Run a server's pytest process; says how it ended."""
         reading, writing = os.pipe()
         with self._lock:
             if self._stopping:
                 os.close(reading)
                 os.close(writing)
-                return
+                return "an interrupt"
             worker = subprocess.Popen(
                 self._command(state.server, writing),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **catalogue.PYTEST_ENVIRONMENT},
+                env=_environment(),
                 pass_fds=[writing],
                 # Out of the terminal's process group: an interrupt comes from us, and once.
                 start_new_session=True,
             )
             self._workers.add(worker)
         os.close(writing)
-        with os.fdopen(reading, encoding="utf-8") as events:
-            for line in events:
-                with self._lock:
-                    self._take(state, json.loads(line))
-        worker.wait()
-        with self._lock:
-            self._workers.discard(worker)
+        try:
+            with os.fdopen(reading, encoding="utf-8") as events:
+                for line in events:
+                    # Killed while it wrote, it leaves half a line.
+                    if line.endswith("\n"):
+                        with self._lock:
+                            self._take(state, json.loads(line))
+            return describe_exit(worker.wait())
+        finally:
+            if worker.poll() is None:
+                worker.kill()
+                worker.wait()
+            with self._lock:
+                self._workers.discard(worker)
 
     def _take(self, state: _State, event: dict[str, Any]) -> None:
         match event["event"]:
@@ -239,7 +255,9 @@ class Runner:
 
     def _command(self, server: Server, events: int) -> list[str]:
         plan = self._plan
-        command = [sys.executable, "-m", "pytest", *catalogue.PYTEST_ARGUMENTS, "-q", "--tb=no"]
+        # -P: what lies in the working directory is not ours to import.
+        command = [sys.executable, "-P", "-m", "pytest", *catalogue.PYTEST_ARGUMENTS]
+        command += ["-q", "--tb=no"]
         options: dict[str, object] = {
             "server": server.name,
             "framework": plan.framework,
@@ -272,20 +290,54 @@ class Runner:
             except subprocess.TimeoutExpired:
                 worker.kill()
 
+    def _kill_workers(self) -> None:
+        """End every pytest process by force; what they leave is swept."""
+        self._stopping = True
+        # Without the lock: called between two instructions of a thread that may hold it.
+        for worker in list(self._workers):
+            worker.kill()
 
-@contextmanager
-def _signals_as_interrupts() -> Iterator[None]:
-    """SIGTERM and SIGHUP interrupt a run as Ctrl-C does, so that they leave as little behind."""
 
-    def interrupt(number: int, frame: object) -> None:
+class _Interrupts:
+    """What interrupts a run: Ctrl-C, and SIGTERM and SIGHUP likewise, so that they leave as little.
+
+    The first raises KeyboardInterrupt, and the run ends in good order. Any further one makes it end
+    by force, and raises nothing: the results are still written and what was started is removed.
+    """
+
+    def __init__(self, force: Callable[[], None]) -> None:
+        self._force = force
+        self._interrupted = False
+        self._previous: dict[signal.Signals, Callable[..., Any] | int | None] = {}
+
+    def __enter__(self) -> _Interrupts:
+        if threading.current_thread() is threading.main_thread():
+            for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+                self._previous[number] = signal.signal(number, self._handle)
+        return self
+
+    def hold(self) -> None:
+        """Raise nothing from now on: what is left to do is short, and has to be done."""
+        self._interrupted = True
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+    def _handle(self, number: int, frame: object) -> None:
+        if self._interrupted:
+            self._force()
+            return
+        self._interrupted = True
         raise KeyboardInterrupt
 
-    previous: dict[signal.Signals, Callable[..., Any] | int | None] = {}
-    if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            previous[number] = signal.signal(number, interrupt)
-    try:
-        yield
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)
+
+def _environment() -> dict[str, str]:
+    """The environment of a pytest process: it imports this harness and no other."""
+    root = Path(__file__).resolve().parent.parent
+    found = {**os.environ, **catalogue.PYTEST_ENVIRONMENT}
+    # Installed, it is found as it is; put first, its directory would hide the standard library.
+    if root.name not in ("site-packages", "dist-packages"):
+        paths = [str(root), os.environ.get("PYTHONPATH", "")]
+        found["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
+    return found
