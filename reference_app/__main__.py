@@ -95,18 +95,27 @@ def _parser() -> argparse.ArgumentParser:
         description="Serve a WSGI application with the reference server.",
     )
     add = parser.add_argument
-    add("--app", default="reference_app.wsgi:application", metavar="MODULE:CALLABLE",
-        help="the application (default: %(default)s)")  # fmt: skip
-    add("--host", default="127.0.0.1",
-        help="address, or unix:// and a path (default: %(default)s)")  # fmt: skip
+    add(
+        "--app",
+        default="reference_app.wsgi:application",
+        metavar="MODULE:CALLABLE",
+        help="the application (default: %(default)s)",
+    )
+    add("--host", default="127.0.0.1", help="address, or unix:// and a path (default: %(default)s)")
     add("--port", type=_port, default=8000, help="0 for a free one (default: %(default)s)")
     add("--fd", type=int, help="descriptor of a socket that listens already")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--threaded", action="store_true", help="a thread for each request")
-    how.add_argument("--threads", type=_number, metavar="N",
-                     help="threads, at most N at the same time")  # fmt: skip
-    how.add_argument("--processes", type=_number, default=1, metavar="N",
-                     help="processes, at most N at the same time")  # fmt: skip
+    how.add_argument(
+        "--threads", type=_number, metavar="N", help="threads, at most N at the same time"
+    )
+    how.add_argument(
+        "--processes",
+        type=_number,
+        default=1,
+        metavar="N",
+        help="processes, at most N at the same time",
+    )
     add("--tls-cert", metavar="FILE", help="certificate, in PEM; needs --tls-key")
     add("--tls-key", metavar="FILE", help="its key, in PEM")
     add("--reload", action="store_true", help="start again when a source file changes")
@@ -118,16 +127,26 @@ def _parser() -> argparse.ArgumentParser:
         ("send-timeout", timeouts.send, "a client may stop taking the response"),
         ("grace", timeouts.stop, "a stop waits for requests under way"),
     ):
-        add(f"--{name}", type=_seconds, default=default, metavar="SECONDS",
-            help=f"how long {text} (default: %(default)s)")  # fmt: skip
+        add(
+            f"--{name}",
+            type=_seconds,
+            default=default,
+            metavar="SECONDS",
+            help=f"how long {text} (default: %(default)s)",
+        )
     for name, number, text in (
         ("request-line", limits.request_line, "bytes of a request line"),
         ("header-fields", limits.header_fields, "header fields of a request"),
         ("header-bytes", limits.header_bytes, "bytes of all header fields"),
         ("body", limits.body, "bytes of a request's body"),
     ):
-        add(f"--max-{name}", type=_number, default=number, metavar="N",
-            help=f"the most {text} (default: %(default)s)")  # fmt: skip
+        add(
+            f"--max-{name}",
+            type=_number,
+            default=number,
+            metavar="N",
+            help=f"the most {text} (default: %(default)s)",
+        )
     return parser
 
 

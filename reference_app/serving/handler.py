@@ -68,6 +68,8 @@ class WSGIRequestHandler(BaseRequestHandler):
                     if data == b"":
                         self.input_ended()
                     break
+                if not connection.buffer and data:
+                    break  # the common case: one request, and all of it used
             if connection.closing or not connection.pending():
                 return
 

@@ -232,12 +232,10 @@ class ResponseWriter:
             lines += "Connection: close\r\n"
         elif request.http_1_0:
             lines += "Connection: keep-alive\r\n"
-        if not head.has_date:
-            lines += date_line()
-        if not head.has_server:
-            lines += _SERVER_LINE
+        date = "" if head.has_date else date_line()
+        server = "" if head.has_server else _SERVER_LINE
         self.head = head
-        self._head_bytes = (lines + "\r\n").encode("latin-1")
+        self._head_bytes = f"{lines}{date}{server}\r\n".encode("latin-1")
 
     def block(self, data: bytes) -> None:
         """Send one block of the body, after the head if that is still due.

@@ -30,6 +30,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from .connection import Connection, TLSConnection
+from .environ import PLACEHOLDERS
 from .file_wrapper import FileWrapper
 from .handler import WSGIRequestHandler
 from .log import Log
@@ -156,6 +157,7 @@ class BaseWSGIServer(socketserver.TCPServer):
         else:
             name, port = self.host or socket.gethostname(), str(self.port)
         return {
+            **PLACEHOLDERS,
             "SCRIPT_NAME": "",
             "SERVER_NAME": name,
             "SERVER_PORT": port,
@@ -555,7 +557,7 @@ class ForkingWSGIServer(BaseWSGIServer):
             self._await_child()
         sys.stdout.flush()
         sys.stderr.flush()
-        # A signal between the fork and the child's own handlers would run the parent's in the child.
+        # A signal between the fork and the child's own handlers would run the parent's there.
         signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
         try:
             child = os.fork()
