@@ -192,6 +192,7 @@ def test_redirect_to(library: str) -> None:
     assert outcome(library, bound, "/f/y", "GET") == (308, "http://localhost/y")
 
 
+RULE = routing.Rule("/")
 REFUSED: list[tuple[Any, type[Exception], str]] = [
     (lambda: routing.Rule("x"), ValueError, "start with a slash"),
     (lambda: routing.Rule("/", methods="GET"), TypeError, "list of strings"),
@@ -206,7 +207,6 @@ REFUSED: list[tuple[Any, type[Exception], str]] = [
     ),
     (lambda: routing.Map().bind("a..b"), exceptions.BadHost, "400"),
 ]
-RULE = routing.Rule("/")
 
 
 @pytest.mark.parametrize(("function", "error", "message"), REFUSED)

@@ -1,5 +1,8 @@
 """Sessions: the cookie, its attributes, Vary, keys and their rotation, flashed messages."""
 
+# The framework is a parameter here, so its decorators have no types that mypy could know.
+# mypy: allow-untyped-decorators
+
 from __future__ import annotations
 
 import uuid

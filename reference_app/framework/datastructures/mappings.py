@@ -68,6 +68,10 @@ class MultiDict(dict[K, V]):
             for key, value in iter_multi_items(mapping):
                 _dict.setdefault(self, key, []).append(value)
 
+    def __iter__(self) -> Iterator[K]:
+        # dict(multi_dict) copies the lists underneath from a subclass that does not have this.
+        return super().__iter__()
+
     def _list(self, key: Any) -> list[V]:
         return _dict.get(self, key, ())  # type: ignore[no-any-return]
 
