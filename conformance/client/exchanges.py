@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -67,11 +68,12 @@ class Exchange:
 
 
 class Recorder:
-    """Collects the exchanges of one check."""
+    """Collects the exchanges of one check; several threads may record in it."""
 
     def __init__(self) -> None:
         self.exchanges: list[Exchange] = []
-        self.connections = 0
+        #: Numbers for connections.
+        self.numbers = itertools.count(1)
 
     def begin(self, connection: int) -> Exchange:
         """A new exchange on that connection."""

@@ -125,8 +125,7 @@ class Connection:
         time_limit_s: float,
         deadline: float = math.inf,
     ) -> None:
-        recorder.connections += 1
-        self.number = recorder.connections
+        self.number = next(recorder.numbers)
         self.time_limit_s = time_limit_s
         self._deadline = deadline
         self._recorder = recorder

@@ -36,7 +36,7 @@ A service is a server when it has `x-wsgi-conform`. In a file of your own, next 
 ```yaml
 services:
   my-server:
-    command: my-server --bind ${WSGI_HOST:-0.0.0.0}:${WSGI_PORT:-8000} reference_app.wsgi:application
+    command: my-server ${WSGI_HOST:-0.0.0.0}:${WSGI_PORT:-8000} reference_app.wsgi:application
     x-wsgi-conform:
       project: my-server             # the distribution; its version goes into the results
       requirements: my-server.txt    # pinned with hashes, relative to this file; or left out
