@@ -52,6 +52,7 @@ class Connection:
     :ivar linger: whether the client may still be sending, so that it has to be read on for a while.
     :ivar lingering: whether that while has begun; `lingered` counts its bytes.
     :ivar deadline: when `time.monotonic()` passes this, a parked connection has been idle too long.
+    :ivar more: whether `buffer` is known to hold more than the last turn could answer.
     :ivar started: when the first byte of an incomplete head came, 0.0 if there is none.
     """
 
@@ -64,6 +65,7 @@ class Connection:
         "linger",
         "lingered",
         "lingering",
+        "more",
         "registered",
         "searched",
         "served",
@@ -88,6 +90,7 @@ class Connection:
         self.linger = False
         self.lingering = False
         self.lingered = 0
+        self.more = False
         self.registered = False
         self.started = 0.0
         self.deadline = time.monotonic() + timeouts.header

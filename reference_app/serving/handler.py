@@ -53,6 +53,7 @@ class WSGIRequestHandler(BaseRequestHandler):
     def setup(self) -> None:
         """Name what `handle` works on."""
         self.connection = self.request
+        self.head = b""  # what came as a head, for the errors that leave no `Request`
 
     def handle(self) -> None:
         """Answer the requests that have arrived, until no complete one is left."""
@@ -60,7 +61,13 @@ class WSGIRequestHandler(BaseRequestHandler):
         if not connection.handshake():
             return
         while True:
-            data = connection.receive_now()
+            if connection.more:
+                # The last turn was cut short. Reading on regardless would let a client that
+                # pipelines faster than it is answered fill the memory.
+                connection.more = False
+                data = None
+            else:
+                data = connection.receive_now()
             if data:
                 connection.buffer += data
             for _ in range(_REQUESTS_PER_TURN):
@@ -70,6 +77,9 @@ class WSGIRequestHandler(BaseRequestHandler):
                     break
                 if not connection.buffer and data:
                     break  # the common case: one request, and all of it used
+            else:
+                connection.more = True
+                return
             if connection.closing or not connection.pending():
                 return
 
@@ -116,6 +126,7 @@ class WSGIRequestHandler(BaseRequestHandler):
         if not buffer:
             return None
         limits = self.server.settings.limits
+        self.head = buffer
         end = find_head(buffer, limits, connection.searched)
         if not end:
             connection.searched = len(buffer)
@@ -222,11 +233,12 @@ class WSGIRequestHandler(BaseRequestHandler):
             if headers_sent:
                 connection.closing = connection.linger = True
             else:
-                self.send_error(error, request)
+                self.send_error(error)
                 return
         except BaseException as error:
             self.application_failed(error, request, response, body)
         finally:
+            response.ended = True  # for an application that kept write()
             if not body.finished:
                 self.leave_body(body)
         self.log_request(request, response)
@@ -287,13 +299,12 @@ class WSGIRequestHandler(BaseRequestHandler):
     def connection_dropped(self, error: BaseException, environ: dict[str, Any]) -> None:
         """Called when the client went away before it had its answer. Does nothing by default."""
 
-    def send_error(self, error: ClientError, request: Request | None = None) -> None:
+    def send_error(self, error: ClientError) -> None:
         """Tell the client what it did wrong, and end the connection.
 
         After a request that cannot be understood, nobody can say where the next one begins.
 
         :param error: status and explanation.
-        :param request: the request, if it could be parsed.
         """
         connection = self.connection
         reason = REASONS[error.status]
@@ -303,14 +314,14 @@ class WSGIRequestHandler(BaseRequestHandler):
             f"Content-Length: {len(text)}\r\nConnection: close\r\n"
             f"{date_line()}Server: {SERVER_SOFTWARE}\r\n\r\n"
         ).encode()
-        if request is not None and request.method == "HEAD":
+        if self.head.startswith(b"HEAD "):
             text = b""
         connection.closing = connection.linger = True
         try:
             connection.send(head + text)
         except ClientDisconnected:
             return
-        line = request.line if request is not None else "-"
+        line = self.head[:1000].partition(b"\r\n")[0].decode("latin-1")
         self.server.log.request(self.address_string(), line, error.status, len(text))
 
     def log_request(self, request: Request, response: ResponseWriter) -> None:

@@ -46,8 +46,10 @@ class Log:
         try:
             stream.write(text)
             stream.flush()
-        except (AttributeError, OSError, ValueError):
-            pass  # standard error is closed or full: no reason to fail a request
+        except (AttributeError, OSError, RuntimeError, ValueError):
+            # Standard error is closed, full, or in use by what a signal handler interrupted. None
+            # of these is a reason to fail a request.
+            pass
 
     def request(self, address: str, request_line: str, status: int, size: int) -> None:
         """Write one line in Common Log Format.

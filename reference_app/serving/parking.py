@@ -37,15 +37,15 @@ class Parking:
     def __len__(self) -> int:
         return len(self._parked)
 
-    def park(self, connection: Connection, now: bool = False) -> None:
+    def park(self, connection: Connection) -> None:
         """Wait for bytes on a connection; the caller must not touch it any more.
 
-        :param now: it has bytes in its buffer already and only has to queue behind the others. It
-            waits for the socket to be writable as well, which it nearly always is.
+        One that has more requests in its buffer only has to queue behind the others. It waits for
+        the socket to be writable as well, which it nearly always is.
         """
         descriptor = connection.fileno()
         self._parked[descriptor] = connection
-        events = _BYTES_OR_NOW if now else _BYTES
+        events = _BYTES_OR_NOW if connection.more else _BYTES
         if connection.registered:
             self._epoll.modify(descriptor, events)
         else:

@@ -246,6 +246,8 @@ class ResponseWriter:
         :raises ApplicationError: the block goes beyond the Content-Length that was announced.
         :raises ClientDisconnected: the client is gone.
         """
+        if self.ended:
+            raise ApplicationError("write() was called after the response had ended.")
         excess = False
         allowed = self._allowed
         if allowed is not None:

@@ -155,7 +155,8 @@ class BaseWSGIServer(socketserver.TCPServer):
             # A URL needs a host and a port, and a path is neither.
             name, port = "localhost", "443" if self.ssl_context else "80"
         else:
-            name, port = self.host or socket.gethostname(), str(self.port)
+            everywhere = self.host in ("", "0.0.0.0", "::")
+            name, port = socket.gethostname() if everywhere else self.host, str(self.port)
         return {
             **PLACEHOLDERS,
             "SCRIPT_NAME": "",
@@ -307,7 +308,6 @@ class BaseWSGIServer(socketserver.TCPServer):
             return
         now = time.monotonic()
         timeouts = self.settings.timeouts
-        more = False
         if connection.unread is not None:
             connection.deadline = now + timeouts.body
         elif connection.started:
@@ -317,9 +317,8 @@ class BaseWSGIServer(socketserver.TCPServer):
                 self.shutdown_request(connection)
                 return
             connection.deadline = now + timeouts.keep_alive
-            more = bool(connection.buffer)
         # else: still waiting for its first byte, under the deadline that it was accepted with
-        self.parking.park(connection, more)
+        self.parking.park(connection)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection, at once or after it has been read on for a while."""
@@ -407,7 +406,7 @@ class BaseWSGIServer(socketserver.TCPServer):
 
     def _keep_or_close(self, connection: Connection) -> None:
         if connection.lingering or connection.started or connection.buffer or connection.unread:
-            self.parking.park(connection, bool(connection.buffer) and not connection.started)
+            self.parking.park(connection)
         elif not connection.served:
             connection.deadline = min(connection.deadline, time.monotonic() + _FRESH_GRACE)
             self.parking.park(connection)

@@ -143,7 +143,7 @@ def test_access_log_cannot_be_injected_into(command: Start) -> None:
     assert len(lines) == 2
     assert lines[0].startswith("127.0.0.1 - - [")
     assert lines[0].endswith('] "GET /a?b=%22%0a\' HTTP/1.1" 200 5')
-    assert '] "-" 400 ' in lines[1]
+    assert '] "GET /\\x22\\xff\\x1b[31m HTTP/1.1" 400 ' in lines[1]
 
 
 def test_access_log_can_be_switched_off(command: Start) -> None:

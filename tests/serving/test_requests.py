@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 
-from .live import Live, read_responses
+from .apps import hello
+from .live import PATIENCE, Live, read_responses, serving
 
 HOST = b"Host: a\r\n"
 
@@ -313,6 +315,31 @@ def test_options_asterisk_is_answered_by_the_server(echo_server: Live) -> None:
     [response, after] = echo_server.talk(b"OPTIONS * HTTP/1.1\r\nHost: a\r\n\r\n" + AFTER)
     assert (response.status, response.get("Content-Length")) == (200, "0")
     assert after.status == 200
+
+
+def test_refusal_of_a_head_request_has_no_body(echo_server: Live) -> None:
+    for data in (b"HEAD / HTTP/1.1\r\n\r\n", b"HEAD /\x00"):
+        [response] = echo_server.talk(data, ["HEAD"])
+        assert (response.status, response.body) == (400, b"")
+
+
+@pytest.mark.parametrize("options", [{}, {"threaded": True, "threads": 1}])
+def test_endless_pipelining_does_not_fill_the_memory(options: Any) -> None:
+    request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+    with serving(hello, **options) as live, live.connect() as client:
+        client.socket.settimeout(0.01)
+        sent = 0
+        while sent < 20_000_000:
+            # Sends without reading, until the server cannot answer any more and stops reading.
+            try:
+                sent += client.socket.send(request * 1000)
+            except TimeoutError:
+                break
+        [connection] = live.server.connections
+        assert len(connection.buffer) < 200_000
+        client.socket.settimeout(PATIENCE)
+        client.end()
+        client.read_all()
 
 
 def test_request_that_breaks_off(echo_server: Live) -> None:

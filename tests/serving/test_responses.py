@@ -519,6 +519,25 @@ def test_passthrough_errors(capfd: pytest.CaptureFixture[str]) -> None:
     assert [str(error) for error in raised] == ["secret"]
 
 
+def test_write_kept_by_the_application_reaches_nobody_else(serve: Serve) -> None:
+    kept: list[Any] = []
+
+    def app(environ: Environ, start_response: Any) -> list[bytes]:
+        kept.append(start_response("200 OK", []))
+        return [b"x"]
+
+    live = serve(app)
+    with live.connect() as client:
+        client.send(GET)
+        assert client.read_response().body == b"x"
+        client.send(GET)
+        assert client.read_response().body == b"x"
+        with pytest.raises(AssertionError, match="ended"):
+            kept[0](b"intruder")
+        client.send(GET)
+        assert client.read_response().body == b"x"
+
+
 # Heads.
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import resource
 import socket
 import ssl
 import threading
@@ -332,6 +333,21 @@ def test_a_thousand_idle_connections(serve: Serve) -> None:
     assert threading.active_count() < 50
     assert live.get().status == 200
     for client in idle:
+        client.socket.close()
+
+
+def test_no_descriptor_left_for_a_new_connection(command: Callable[..., Process]) -> None:
+    server = command("--app", "tests.serving.apps:hello", "--port", "0", "--threads", "2")
+    port = server.wait_ready()
+    resource.prlimit(server.process.pid, resource.RLIMIT_NOFILE, (30, 30))
+    clients = []
+    for _ in range(60):
+        client = server.connect(port)
+        clients.append(client)
+        client.send(GET)
+        assert client.read_response().status == 200
+    assert clients[0].at_end()  # the one that was idle for longest made room
+    for client in clients:
         client.socket.close()
 
 
