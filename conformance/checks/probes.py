@@ -65,6 +65,10 @@ def mark_of(response: Response) -> str | None:
 def answers(connection: Connection, *methods: str) -> list[Response]:
     """Every response until the peer ends the connection.
 
+    A response that says `close` is the last one that a client may expect, and it has to close as
+    well (RFC 9112 section 9.6): so this ends its own side then, and reads on to see that nothing
+    else was answered.
+
     :param methods: the methods of the requests, in order; GET for those beyond.
     :raises PeerError: what comes is no response, or neither a response nor the end comes.
     """
@@ -72,6 +76,8 @@ def answers(connection: Connection, *methods: str) -> list[Response]:
     while connection.more():
         method = methods[len(found)] if len(found) < len(methods) else "GET"
         found.append(connection.receive(method))
+        if says_close(found[-1]):
+            connection.shutdown_write()
     return found
 
 
@@ -109,6 +115,8 @@ def bodiless(wire: Wire, method: str, target: str) -> Response:
         connection.request(method, target)
         response = connection.receive(method)
         connection.send(NEXT)
+        if says_close(response):
+            connection.shutdown_write()
         following = answers(connection)
     assert [mark_of(answer) for answer in following] in ([], ["next"])
     if following:

@@ -8,7 +8,15 @@ from urllib.parse import quote, urlencode
 
 import pytest
 
-from conformance.checks.probes import NEXT, answers, bodiless, closed_once, mark_of, read_json
+from conformance.checks.probes import (
+    NEXT,
+    answers,
+    bodiless,
+    closed_once,
+    mark_of,
+    read_json,
+    says_close,
+)
 from conformance.clauses import clause, pep3333
 from conformance.client import ConnectionClosed, PeerError, Response, Wire
 from conformance.client.http import Client
@@ -79,16 +87,14 @@ def test_exc_info_before_headers(wire: Wire) -> None:
 def test_exc_info_after_empty_blocks(wire: Wire) -> None:
     """Empty blocks do not send the headers, so the response can still be replaced after them."""
     response = get(wire, "start-response/replaced-after-empty")
-    assert (response.status, response.all("X-First")) == (503, [])
-    assert response.body == b"replaced"
+    assert (response.status, response.body) == (503, b"replaced")
 
 
 @clause("wsgi/start-response/exc-info-at-end", "must", START_RESPONSE)
 def test_exc_info_at_end(wire: Wire) -> None:
     """Without a byte of body the headers wait until the iterable is exhausted."""
     response = get(wire, "start-response/replaced-at-end")
-    assert (response.status, response.all("X-First")) == (503, [])
-    assert response.body == b""
+    assert (response.status, response.body) == (503, b"")
 
 
 def raised_late(wire: Wire, client: Client, path: str, key: str) -> dict[str, object]:
@@ -405,8 +411,11 @@ def test_length_too_much(wire: Wire, path: str) -> None:
     """No more bytes are sent than were announced: they would be taken for the next response."""
     with wire.connect() as connection:
         connection.request("GET", f"/wsgi/{path}")
-        assert connection.receive().body == b"01234"
         connection.send(NEXT)
+        response = connection.receive()
+        assert response.body == b"01234"
+        if says_close(response):
+            connection.shutdown_write()
         assert [mark_of(response) for response in answers(connection)] in ([], ["next"])
 
 
@@ -433,6 +442,7 @@ def test_length_too_little(wire: Wire) -> None:
         if response.status >= 500:
             return  # The mistake was noticed before anything was sent.
         assert response.header("Content-Length") == "10"
+        connection.shutdown_write()
         assert connection.receive_end() == b"01234"
 
 
@@ -507,6 +517,7 @@ def test_error_body_broken_off(wire: Wire) -> None:
         if response.status == 500 or not response.all("Transfer-Encoding"):
             return
         assert response.status == 200
+        connection.shutdown_write()
         rest = connection.receive_end()
     assert rest.startswith(b"6\r\nfirst;\r\n")
     assert b"0\r\n\r\n" not in rest, "the body was ended as if it were whole"
@@ -521,6 +532,7 @@ def test_error_length_not_met(wire: Wire) -> None:
         response = connection.receive_head()
         assert response.status in (200, 500)
         if response.status == 200:
+            connection.shutdown_write()
             assert connection.receive_end() == b"first;"
 
 
