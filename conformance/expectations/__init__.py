@@ -210,4 +210,4 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> Expectation:
 
 def _line_of(text: str, pattern: str) -> int:
     match = re.search(pattern, text, re.MULTILINE)
-    return text.count("\n", 0, match.start()) + 1 if match else 1
+    return text.count("\n", 0, match.end()) + 1 if match else 1
