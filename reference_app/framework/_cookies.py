@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from wsgiref.types import WSGIEnvironment
 
-from .http import dump_cookie, parse_cookie, parse_date, plain_int
+from .cookies import dump_cookie, parse_cookie
+from .http import parse_date, plain_int
 from .wsgi import get_host
 
 

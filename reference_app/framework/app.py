@@ -19,6 +19,7 @@
                                                nothing is left
 
 Every step is a method that a subclass may extend. Set-up is in `application.py` and `scaffold.py`.
+This module is longer than others so that the way can be read without leaving it.
 """
 
 from __future__ import annotations

@@ -8,7 +8,8 @@
         `-- InternalServerError (500) ... HTTPVersionNotSupported (505)
 
 Each one is a WSGI application. The bodies are those that Flask sends, so that a client cannot tell
-the two apart. Redirects by routing are in `routing/exceptions.py`.
+the two apart. Redirects by routing are in `routing/exceptions.py`. The module is as long as the
+list of statuses.
 """
 
 from __future__ import annotations

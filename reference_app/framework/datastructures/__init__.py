@@ -1,9 +1,11 @@
 """The containers that requests and responses hand out.
 
 `mappings.py` has the dictionaries with several values per key, `headers.py` the header list,
-`values.py` what single header fields parse to, `files.py` the uploaded file.
+`values.py` what single header fields parse to, `credentials.py` those of
+authentication, `files.py` the uploaded file.
 """
 
+from .credentials import Authorization, WWWAuthenticate
 from .files import FileMultiDict, FileStorage
 from .headers import EnvironHeaders, Headers
 from .mappings import (
@@ -16,7 +18,6 @@ from .mappings import (
 )
 from .values import (
     Accept,
-    Authorization,
     ContentRange,
     ETags,
     HeaderSet,
@@ -27,7 +28,6 @@ from .values import (
     RequestCacheControl,
     ResponseCacheControl,
     UserAgent,
-    WWWAuthenticate,
 )
 
 __all__ = [
