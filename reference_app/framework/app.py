@@ -225,7 +225,7 @@ class Flask(App):
             isinstance(rv, Iterator) and not isinstance(rv, Response)
         ):
             body: Any = rv
-            return self.response_class(body, status=status, headers=headers)
+            return self.response_class(body, status, headers)
         if isinstance(rv, self.response_class):
             response = rv
         elif isinstance(rv, (dict, list)):

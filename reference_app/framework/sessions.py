@@ -95,7 +95,8 @@ class SessionInterface:
 
     def is_null_session(self, obj: object) -> bool:
         """Whether a session is such a one, which is not saved."""
-        return isinstance(obj, self.null_session_class)
+        # As isinstance(), which is slow for classes that are abstract mappings as well.
+        return self.null_session_class in type(obj).__mro__
 
     def get_cookie_name(self, app: Flask) -> str:
         """SESSION_COOKIE_NAME."""

@@ -36,17 +36,8 @@ def encode_text(text: str) -> str:
 # Cached because every request asks, and nearly always for the same host. The cache is bounded, so
 # a client that makes hosts up only pushes out its own.
 @lru_cache(maxsize=64)
-def host_of(scheme: str, host: str | None, server_name: str | None, server_port: str | None) -> str:
-    """The host that a request is for: of its Host field, or else of the server.
-
-    :return: with the port unless it is the usual one of the scheme; "" if it is no host.
-    """
-    if host is None:
-        if server_name is None or server_port is None or not server_port.isdigit():
-            return ""
-        if ":" in server_name and server_name[0] != "[":
-            server_name = f"[{server_name}]"
-        host = f"{server_name}:{server_port}"
+def clean_host(scheme: str, host: str) -> str:
+    """A host without the usual port of the scheme; "" if it is no host."""
     if scheme in ("http", "ws"):
         host = host.removesuffix(":80")
     elif scheme in ("https", "wss"):
@@ -58,20 +49,26 @@ def host_of(scheme: str, host: str | None, server_name: str | None, server_port:
 
 
 def get_host(environ: WSGIEnvironment, trusted_hosts: Collection[str] | None = None) -> str:
-    """The host that a request is for, see `host_of`.
+    """The host that a request is for: of its Host field, or else of the server.
 
     :param trusted_hosts: names; one that starts with a dot means itself and its subdomains.
-    :raises SecurityError: if the host is none of them.
+    :return: with the port if it is not the usual one of the scheme; "" if it is no host.
+    :raises SecurityError: if the host is none of the trusted ones.
     """
-    host = host_of(
-        environ["wsgi.url_scheme"],
-        environ.get("HTTP_HOST"),
-        environ.get("SERVER_NAME"),
-        environ.get("SERVER_PORT"),
-    )
+    header = environ.get("HTTP_HOST")
+    if header is None:
+        header = _server_host(environ)
+    host = clean_host(environ["wsgi.url_scheme"], header)
     if trusted_hosts and not is_trusted_host(host, trusted_hosts):
         raise SecurityError(f"Host {host!r} is not trusted.")
     return host
+
+
+def _server_host(environ: WSGIEnvironment) -> str:
+    name, port = environ.get("SERVER_NAME"), environ.get("SERVER_PORT")
+    if name is None or port is None or not port.isdigit():
+        return ""
+    return f"[{name}]:{port}" if ":" in name and name[0] != "[" else f"{name}:{port}"
 
 
 def is_trusted_host(host: str, trusted_hosts: Collection[str]) -> bool:
