@@ -78,6 +78,14 @@ def server_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], Any]:
 
 def load() -> dict[str, Mutant]:
     """All mutants, by name."""
-    from tests.mutants import contexts, framework, protocols, routes  # noqa: F401 (they register)
+    # Imported for what they register.
+    from tests.mutants import (  # noqa: F401
+        contexts,
+        errors,
+        hooks,
+        protocols,
+        routes,
+        sessions,
+    )
 
     return MUTANTS
