@@ -44,6 +44,8 @@ CHECK_LIMIT = 6
 HEAD_LIMIT = 256 * 1024
 #: The longest body that is read, in bytes.
 BODY_LIMIT = 256 * 1024 * 1024
+#: The most interim (1xx) responses that are read before a final one has to come.
+INTERIM_LIMIT = 100
 
 
 class PeerError(AssertionError):
@@ -69,6 +71,8 @@ _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9]{2}) ([\t \x21-\x7e\x80-\
 _FIELD_LINE = re.compile(
     rb"(" + _TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff][\t \x21-\x7e\x80-\xff]*)?)"
 )
+#: More than the size of anything has, and few enough for int().
+_LENGTH_DIGITS = 100
 # RFC 9112 section 7.1: chunk = chunk-size [ chunk-ext ] CRLF
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[\t \x21-\x7e\x80-\xff]*)?")
 
@@ -167,6 +171,7 @@ class Connection:
             self._socket.sendall(data)
         except TimeoutError:
             exchange.touch("timed out")
+            self._patience()
             raise TimedOut(
                 f"the peer took no more bytes for {self.time_limit_s:g} s while being sent "
                 f"{len(data)} bytes"
@@ -224,6 +229,10 @@ class Connection:
             if response.status >= 200 or response.status == 101:
                 break
             interim.append(response)
+            if len(interim) > INTERIM_LIMIT:
+                raise MalformedResponse(
+                    f"more than {INTERIM_LIMIT} interim responses came before a final one"
+                )
         response.interim = interim
         self._read_body(response, method)
         self._answered = True
@@ -275,7 +284,9 @@ class Connection:
 
         :raises TimedOut: the peer kept the connection open.
         """
-        while self._more("the end of the connection", end_is_wrong=False):
+        going_on = True
+        while going_on:
+            going_on = self._more("the end of the connection", end_is_wrong=False)
             if len(self._buffer) > BODY_LIMIT:
                 raise MalformedResponse(f"more than {BODY_LIMIT} bytes came without an end")
         rest = bytes(self._buffer)
@@ -314,6 +325,7 @@ class Connection:
                 data = self._socket.recv(65536)
             except TimeoutError:
                 exchange.touch("timed out")
+                self._patience()
                 raise TimedOut(
                     f"waited {self.time_limit_s:g} s for {wanted}: no byte came and the connection "
                     f"stayed open{self._so_far()}"
@@ -336,7 +348,10 @@ class Connection:
         return False
 
     def _patience(self) -> float:
-        """Seconds to wait for the peer now: the time limit, or what is left of the check's."""
+        """Seconds to wait for the peer now: the time limit, or what is left of the check's.
+
+        :raises TimedOut: nothing is left.
+        """
         left = self._deadline - time.monotonic()
         if left <= 0:
             raise TimedOut(f"the check as a whole took longer than {CHECK_LIMIT} time limits")
@@ -400,6 +415,8 @@ class Connection:
         if lengths:
             if len(set(lengths)) != 1 or not re.fullmatch("[0-9]+", lengths[0]):
                 raise MalformedResponse(f"expected one Content-Length, found {lengths!r}")
+            if len(lengths[0]) > _LENGTH_DIGITS:
+                raise MalformedResponse(f"a Content-Length of {len(lengths[0])} digits")
             return "content-length", int(lengths[0])
         return "close", 0
 
@@ -407,8 +424,14 @@ class Connection:
         response.framing, length = self._framing(response, method)
         pieces: list[bytes] = []
         if response.framing == "chunked":
+            size = 0
             while piece := self._chunk(response):
                 pieces.append(piece)
+                size += len(piece)
+                if size > BODY_LIMIT:
+                    raise MalformedResponse(
+                        f"the chunks have more than {BODY_LIMIT} bytes; no more are read"
+                    )
         elif response.framing == "content-length":
             pieces.append(self._exactly(length, "the body"))
         elif response.framing == "close":

@@ -120,6 +120,7 @@ def _unexpected(server: dict[str, Any], console: Console) -> None:
     if server["error"]:
         _print(console, f"ERROR {server['name']}", STYLES[Verdict.ERROR])
         _indented(console, server["error"])
+        _print(console, "")
     for check in server["checks"]:
         verdict = Verdict(check["verdict"])
         if verdict not in _UNEXPECTED or (

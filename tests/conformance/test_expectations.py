@@ -157,7 +157,7 @@ MALFORMED = {
     ),
     "not TOML, at its end": (
         '[[deviation]]\ncheck = """abc',
-        ':2: is not TOML: Expected \'"""\' (at end of document)',
+        ":2: is not TOML: Unterminated string (at end of document)",
     ),
     "another table": (
         ENTRY + "[other]\nkey = 1\n",

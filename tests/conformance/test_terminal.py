@@ -1,0 +1,279 @@
+"""The report on the terminal, by its exact printed lines."""
+
+from __future__ import annotations
+
+import copy
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from conformance.report import terminal
+from conformance.report.terminal import printable
+
+CLAUSE = {"document": "PEP 3333", "section": "A section", "url": "https://example.org/#a"}
+
+
+def check(identity: str, verdict: str, **keys: Any) -> dict[str, Any]:
+    """A check of a results document."""
+    return {
+        "id": identity,
+        "area": identity.partition("/")[0],
+        "level": "must",
+        "title": f"The title of {identity}.",
+        "clause": CLAUSE,
+        "requires": [],
+        "verdict": verdict,
+        "duration_s": 0.001,
+        "message": "",
+        "expectation": None,
+        "exchanges": {"total": 0, "kept": []},
+        "parity": None,
+        **keys,
+    }
+
+
+def server(name: str, *checks: dict[str, Any], **keys: Any) -> dict[str, Any]:
+    """A server of a results document."""
+    return {
+        "name": name,
+        "project": "project",
+        "version": "1.0",
+        "python": "3.13.0",
+        "command": "serve",
+        "framework": "reference",
+        "capabilities": {},
+        "error": None,
+        "checks": list(checks),
+        **keys,
+    }
+
+
+def document(*servers: dict[str, Any], **run: Any) -> dict[str, Any]:
+    """A results document."""
+    return {
+        "schema": 1,
+        "run": {
+            "started": "2024-01-01T00:00:00.000+00:00",
+            "duration_s": 1.25,
+            "backend": "process",
+            "framework": "reference",
+            "python": "3.13.0",
+            "host": "Linux",
+            "exit_status": 0,
+            "incomplete": False,
+            **run,
+        },
+        "servers": list(servers),
+    }
+
+
+def printed(found: dict[str, Any], **keys: Any) -> str:
+    """What is printed of a document on something that is no terminal."""
+    output = io.StringIO()
+    before = copy.deepcopy(found)
+    terminal.write(found, Console(file=output, width=80, highlight=False), **keys)
+    assert found == before
+    return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
+
+
+def exchange(request: bytes, response: bytes, **keys: Any) -> dict[str, Any]:
+    """One exchange of a check."""
+    return {
+        "total": 1,
+        "kept": [
+            {
+                "connection": 2,
+                "started": 0.0,
+                "duration_s": 0.0125,
+                "ended": "answered",
+                "request": {"text": request.decode("latin-1"), "bytes": len(request)},
+                "response": {"text": response.decode("latin-1"), "bytes": len(response)},
+                **keys,
+            }
+        ],
+    }
+
+
+EXPECTATION = {
+    "instead": "",
+    "reason": "",
+    "reference": "",
+    "versions": "",
+    "crash": False,
+    "file": "two.toml:7",
+}
+
+MATRIX = """\
+  1  one (project 1.0, Python 3.13.0)
+  2  two (project version unknown)
+
+                    1   2
+area (3)            3   0
+  area/listed       +   d
+  area/stale        +   X
+  area/unlisted     +   F
+other (2)           1   0
+  other/broken      +   E
+
+areas count what passes; + pass, d deviation: fails as listed, F fail: not listed, \
+X fixed: listed, but passes, . not applicable, E error of the harness
+"""
+
+
+def whole() -> dict[str, Any]:
+    """A document with every verdict in it."""
+    return document(
+        server(
+            "one",
+            check("area/listed", "pass"),
+            check("area/stale", "pass"),
+            check("area/unlisted", "pass"),
+            check("other/broken", "pass"),
+            check("other/fine", "not-applicable"),
+        ),
+        server(
+            "two",
+            check("area/listed", "deviation", expectation=EXPECTATION, message="expected"),
+            check("area/stale", "fixed", expectation=EXPECTATION),
+            check(
+                "area/unlisted",
+                "fail",
+                message="expected 200,\nfound 500",
+                exchanges=exchange(b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 500 No\r\n\r\n\xff"),
+            ),
+            check("other/broken", "error", message="KeyError: 'x'"),
+            check("other/fine", "not-applicable"),
+            version=None,
+            python=None,
+        ),
+    )
+
+
+def test_the_matrix() -> None:
+    assert printed(whole(), details=False) == (
+        f"{MATRIX}\n2 servers, 10 verdicts (4 pass, 1 deviation, 1 fail, 1 fixed, "
+        "2 not-applicable, 1 error) in 1.2 s, backend process"
+    )
+
+
+def test_what_is_not_as_expected_is_explained() -> None:
+    assert printed(whole()).removeprefix(MATRIX) == (
+        r"""
+FIXED two area/stale
+    The title of area/stale.
+    must: PEP 3333, A section, https://example.org/#a
+    listed at two.toml:7, and passes: remove the entry, or narrow its versions
+
+FAIL two area/unlisted
+    The title of area/unlisted.
+    must: PEP 3333, A section, https://example.org/#a
+    expected 200,
+    found 500
+    last exchange (connection 2):
+      > GET / HTTP/1.1\r\n
+      > \r\n
+      < HTTP/1.1 500 No\r\n
+      < \r\n
+      < \xff
+      answered after 0.013 s
+
+ERROR two other/broken
+    The title of other/broken.
+    must: PEP 3333, A section, https://example.org/#a
+    KeyError: 'x'
+
+2 servers, 10 verdicts (4 pass, 1 deviation, 1 fail, 1 fixed, 2 not-applicable, 1 error) """
+        "in 1.2 s, backend process"
+    )
+
+
+def test_a_server_that_did_not_start_is_one_error_and_not_one_for_each_check() -> None:
+    found = document(
+        server(
+            "one",
+            check("area/a", "error", message="not run: one ended before it was ready"),
+            check("area/b", "error", message="not run: one ended before it was ready"),
+            error="one ended before it was ready: exit status 1\nNo module named 'x'",
+        )
+    )
+    assert printed(found) == (
+        """\
+  1  one (project 1.0, Python 3.13.0)
+
+             1
+area (2)     0
+  area/a     E
+  area/b     E
+
+areas count what passes; E error of the harness
+
+ERROR one
+    one ended before it was ready: exit status 1
+    No module named 'x'
+
+1 servers, 2 verdicts (2 error) in 1.2 s, backend process"""
+    )
+
+
+def test_a_run_that_was_cut_short_says_so() -> None:
+    found = document(server("one"), incomplete=True)
+    assert printed(found) == (
+        "1 servers, 0 verdicts (none) in 1.2 s, backend process\n"
+        "interrupted: these are the results so far"
+    )
+
+
+def test_a_check_that_one_server_has_not_is_blank() -> None:
+    found = document(server("one", check("area/a", "fail")), server("two"))
+    assert "\n  area/a     F\n" in printed(found, details=False)
+
+
+def test_long_exchanges_are_cut_and_the_cut_is_told() -> None:
+    long = exchange(b"x" * 700, b"y" * 700)
+    long["kept"][0]["response"]["bytes"] = 100000
+    found = printed(document(server("one", check("area/a", "fail", exchanges=long))))
+    assert f"      > {'x' * 600}\n      > ... and 100 bytes more\n" in found
+    assert f"      < {'y' * 600}\n      < ... and 99400 bytes more\n" in found
+
+
+def test_no_bytes_are_told() -> None:
+    nothing = exchange(b"x", b"", ended="timed out")
+    found = printed(document(server("one", check("area/a", "fail", exchanges=nothing))))
+    assert "      > x\n      < (nothing)\n      timed out after 0.013 s\n" in found
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain ä 漢", "plain ä 漢"),
+        ("line\nline\ttab", "line\nline\ttab"),
+        ("\x1b[2J\x1b]0;title\x07", r"\x1b[2J\x1b]0;title\x07"),
+        ("a\rb\x08c\x00d\x7f", r"a\rb\x08c\x00d\x7f"),
+        ("\x9b31m\x85", r"\x9b31m\x85"),
+        ("\u202eabc\u2066\u200f\u061c", r"\u202eabc\u2066\u200f\u061c"),
+        ("zero\u200bwidth\ufeff", r"zero\u200bwidth\ufeff"),
+        ("\u2028\u2029", r"\u2028\u2029"),
+        ("\ud800", r"\ud800"),
+        ("\U000e0041", r"\U000e0041"),
+        ("[bold]markup[/bold] :smile:", "[bold]markup[/bold] :smile:"),
+    ],
+)
+def test_what_a_server_says_does_nothing_to_the_terminal(text: str, shown: str) -> None:
+    assert printable(text) == shown
+    hostile = document(
+        server(
+            "one",
+            check("area/a", "fail", message=f"found {text}", title=f"title {text}"),
+            version=f"1.0{text}",
+            error=f"said {text}",
+        )
+    )
+    found = printed(hostile)
+    first, *rest = shown.replace("\t", "   ").split("\n")
+    assert f"  1  one (project 1.0{first}" in found
+    for words in ("found", "title", "said"):
+        assert f"    {words} {first}" in found.replace("\t", "   ")
+    assert all(line in found for line in rest if "\t" not in text)
+    assert printable(found) == found
