@@ -548,7 +548,8 @@ class Flask(App):
         :param port: to listen on; by default that of SERVER_NAME, else 5000.
         :param debug: set debug mode.
         :param load_dotenv: accepted as Flask does, and without effect.
-        :param options: of `reference_app.serving.run_simple`.
+        :param options: of `reference_app.serving.run_simple`; `use_debugger` is accepted as Flask
+            does, and without effect: there is no debugger to open in a browser.
         """
         # The only place where the framework knows a server, and only when it is asked to.
         from ..serving import run_simple
@@ -561,7 +562,7 @@ class Flask(App):
         if port is None:
             port = int(name_port) if name_port else 5000
         options.setdefault("use_reloader", self.debug)
-        options.setdefault("use_debugger", self.debug)
+        options.pop("use_debugger", None)
         options.setdefault("threaded", True)
         try:
             run_simple(host or name or "127.0.0.1", int(port), self, **options)

@@ -422,6 +422,39 @@ def test_run_needs_no_server_until_it_is_called(monkeypatch: pytest.MonkeyPatch)
     app = reference_app.framework.Flask("tests.framework", root_path=".")
     app.config["SERVER_NAME"] = "localhost:1234"
     app.run(debug=False)
-    app.run("0.0.0.0", 0)
-    ours = {"use_reloader": False, "use_debugger": False, "threaded": True}
+    app.run("0.0.0.0", 0, use_debugger=True)
+    ours = {"use_reloader": False, "threaded": True}
     assert calls == [(("localhost", 1234, app), ours), (("0.0.0.0", 0, app), ours)]
+
+
+WSGI_REQUESTS = [
+    ("/text", "GET", None),
+    ("/text", "HEAD", None),
+    ("/text", "OPTIONS", None),
+    ("/stream", "GET", None),
+    ("/stream", "HEAD", None),
+    ("/file", "GET", None),
+    ("/echo", "POST", b"body"),
+    ("/missing", "GET", None),
+    ("/fail", "GET", None),
+]
+
+
+@pytest.mark.parametrize(("path", "method", "body"), WSGI_REQUESTS)
+def test_answers_are_valid_wsgi(
+    app: Any, framework: Any, call: Call, path: str, method: str, body: bytes | None
+) -> None:
+    """The standard library's validator checks both sides of PEP 3333."""
+    import io
+    from wsgiref.validate import validator
+
+    app.logger.disabled = True
+    app.add_url_rule("/text", "text", lambda: "text")
+    app.add_url_rule("/stream", "stream", lambda: iter(["a", "b"]))
+    app.add_url_rule(
+        "/file", "file", lambda: framework.send_file(io.BytesIO(b"x"), download_name="x.txt")
+    )
+    app.add_url_rule("/echo", "echo", lambda: framework.request.data, methods=["POST"])
+    app.add_url_rule("/fail", "fail", lambda: 1 / 0)
+    answer = call(validator(app), path, method, body)
+    assert answer.code in (200, 404, 500)
