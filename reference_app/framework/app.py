@@ -26,7 +26,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from inspect import iscoroutinefunction
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
@@ -155,6 +156,18 @@ class Flask(App):
             return self.make_default_options_response()
         rv: ResponseReturnValue = self.view_functions[rule.endpoint](**request.view_args or {})
         return rv
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function itself; for extensions, which call this on Flask.
+
+        :raises RuntimeError: for a coroutine function: there are no async views here.
+        """
+        if iscoroutinefunction(func):
+            raise RuntimeError(
+                f"{func.__name__!r} is an async function, which this framework does not call. Write"
+                " it without async, or run it with asyncio.run()."
+            )
+        return func
 
     def raise_routing_exception(self, request: Request) -> NoReturn:
         """Raise what routing noted; in debug mode, explain redirects that lose form data."""

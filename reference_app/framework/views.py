@@ -31,29 +31,23 @@ class View:
 
         :param name: of the function, hence of the endpoint; the other arguments are for objects.
         """
-        view: Any
-        if cls.init_every_request:
+        shared = None if cls.init_every_request else cls(*class_args, **class_kwargs)
 
-            def view(**kwargs: Any) -> Any:
-                # A decorator or an extension may put a subclass here.
-                self = view.view_class(*class_args, **class_kwargs)
-                return self.dispatch_request(**kwargs)
+        def dispatch(**kwargs: Any) -> Any:
+            instance = shared
+            if instance is None:
+                # A decorator or an extension may have put a subclass there.
+                instance = view.view_class(*class_args, **class_kwargs)
+            return instance.dispatch_request(**kwargs)
 
-        else:
-            self = cls(*class_args, **class_kwargs)
-
-            def view(**kwargs: Any) -> Any:
-                return self.dispatch_request(**kwargs)
-
-        if cls.decorators:
+        view: Any = dispatch
+        # Decorators see the final name, and so does the application after them.
+        for decorator in (None, *cls.decorators):
+            view = view if decorator is None else decorator(view)
             view.__name__ = name
             view.__module__ = cls.__module__
-            for decorator in cls.decorators:
-                view = decorator(view)
-        view.view_class = cls
-        view.__name__ = name
         view.__doc__ = cls.__doc__
-        view.__module__ = cls.__module__
+        view.view_class = cls
         view.methods = cls.methods
         view.provide_automatic_options = cls.provide_automatic_options
         function: RouteCallable = view

@@ -408,6 +408,19 @@ def test_subclasses_may_extend_each_step(framework: Any, call: Call) -> None:
     assert steps == ["preprocess", "dispatch", "make_response", "process"]
 
 
+def test_async_functions_are_refused() -> None:
+    """On the reference framework only: Flask runs them with asgiref."""
+    import reference_app.framework
+
+    async def view() -> str:
+        return "async"
+
+    app = reference_app.framework.Flask("tests.framework", root_path=".")
+    assert app.ensure_sync(len) is len
+    with pytest.raises(RuntimeError, match="'view' is an async function"):
+        app.ensure_sync(view)
+
+
 def test_run_needs_no_server_until_it_is_called(monkeypatch: pytest.MonkeyPatch) -> None:
     """On the reference framework only: which server it is differs."""
     import sys
