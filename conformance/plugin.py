@@ -78,13 +78,13 @@ class Run:
         self._backend = make_backend(
             option.wsgi_backend, option.wsgi_url, option.wsgi_framework, option.wsgi_owner
         )
-        self._events = os.fdopen(option.wsgi_events, "w") if option.wsgi_events else None
         self._deployment: Deployment | None = None
         self.expectations: dict[str, Expectation] = {}
         #: Why no further check can be made.
         self.broken: str | None = None
         # Read before anything is started, so that a mistake in a file is told at once.
         expectations.load(self.server.name, self.server.project, None, self._directory)
+        self._events = os.fdopen(option.wsgi_events, "w") if option.wsgi_events else None
 
     @property
     def deployment(self) -> Deployment:
@@ -127,6 +127,11 @@ class Run:
         """Stop the deployment, if one was started."""
         if self._deployment is not None:
             self._deployment.stop()
+
+    def close(self) -> None:
+        """Close what `wsgi-conform run` listens to."""
+        if self._events is not None:
+            self._events.close()
 
     def emit(self, event: str, **details: Any) -> None:
         """Tell `wsgi-conform run`, if that is who started this."""
@@ -190,6 +195,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.stash[_run] = Run(config)
     except (registry.RegistryError, registry.UnknownServer, expectations.ExpectationError) as error:
         raise pytest.UsageError(str(error)) from error
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say that nothing more will come."""
+    run = config.stash.get(_run, None)
+    if run is not None:
+        run.close()
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -1,0 +1,104 @@
+"""Tiny deployments for tests of the harness: a script of the standard library in place of a server.
+
+It knows who it is, as the reference application does, and misbehaves on demand.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from conformance import registry
+from conformance.registry import Server
+
+SCRIPT = """
+import http.server, json, os, signal, subprocess, sys, threading
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self):
+        status, body = 200, b"ok"
+        if self.path == "/-/identity":
+            body = json.dumps({
+                "deployment": os.environ.get("CLAIMED") or os.environ["WSGI_CONFORM_DEPLOYMENT"],
+                "framework": "reference", "python": "3.99.0", "pid": os.getpid(),
+            }).encode()
+        elif self.path == "/-/versions":
+            body = json.dumps({"wsgi_conform": "7.0"}).encode()
+        elif self.path == "/environ":
+            body = json.dumps(dict(os.environ)).encode()
+        elif self.path == "/child":
+            # Out of the process group, as a server's worker may be.
+            child = subprocess.Popen(["sleep", "1000"], start_new_session=True)
+            body = str(child.pid).encode()
+        elif self.path == "/die":
+            print("dying of a request", flush=True)
+            os._exit(7)
+        elif self.path == "/kill":
+            os.kill(os.getpid(), signal.SIGKILL)
+        elif self.path == "/die-for-good":
+            open(os.environ["HOME"] + "/dead", "w").close()
+            os._exit(7)
+        elif self.path == "/hang":
+            threading.Event().wait()
+        elif self.path == "/fail":
+            status = 500
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *arguments):
+        pass
+
+if os.path.exists(os.environ["HOME"] + "/dead"):
+    sys.exit("it does not start again")
+print("it starts", flush=True)
+if "EXIT" in os.environ:
+    sys.exit(os.environ["EXIT"])
+if "SILENT" in os.environ:
+    threading.Event().wait()
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+if "STUBBORN" in os.environ:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+address = (os.environ["WSGI_HOST"], int(os.environ["WSGI_PORT"]))
+server = http.server.HTTPServer(address, Handler)
+server.serve_forever()
+"""
+
+
+def compose(directory: Path, **services: dict[str, Any]) -> Path:
+    """A registry of tiny servers, a `_` in a name standing for a `-`.
+
+    They are deployments of our own project, because its environment is there in every checkout in
+    which a run was made.
+
+    :param services: keys of each service that differ from the usual ones.
+    """
+    script = directory / "server.py"
+    script.write_text(SCRIPT, encoding="utf-8")
+    usual = {
+        "command": ["python3", str(script)],
+        "stop_grace_period": "2s",
+        registry.EXTENSION: {
+            "project": "wsgi-conform",
+            "documentation": "https://example.org",
+            "backends": ["process"],
+        },
+    }
+    path = directory / "compose.yaml"
+    document = {
+        "services": {
+            name.replace("_", "-"): {**usual, **different} for name, different in services.items()
+        }
+    }
+    # JSON is YAML.
+    path.write_text(json.dumps(document, indent=1), encoding="utf-8")
+    return path
+
+
+def tiny(directory: Path, **keys: Any) -> Server:
+    """One tiny server."""
+    return registry.load(compose(directory, tiny=keys))[0]
