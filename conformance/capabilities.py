@@ -20,6 +20,7 @@ DECLARABLE: dict[str, str] = {
     "greenlets": f"requests handled at once in one process, by greenlets: number or `{UNBOUNDED}`",
     "processes": "processes that handle requests: a number",
     "keep-alive": "serves several requests on one connection: true or false",
+    "chunked-input": "decodes chunked request bodies: true or false, true where it is left out",
 }
 
 #: What a check may require.
@@ -27,6 +28,7 @@ REQUIRABLE: dict[str, str] = {
     "concurrency": "handles at least two requests at once (threads, greenlets or processes)",
     "bounded-concurrency": "declares how many requests it handles at once at the most",
     "keep-alive": DECLARABLE["keep-alive"],
+    "chunked-input": "decodes chunked request bodies",
     "control": "was started by the harness, which can signal and restart it",
 }
 
@@ -39,6 +41,8 @@ class Capabilities:
     :param processes: number of worker processes.
     :param greenlets: whether the concurrent requests are greenlets instead of threads.
     :param keep_alive: whether connections persist.
+    :param chunked_input: whether chunked request bodies are decoded. Every server of HTTP/1.1 has
+        to, so that is what holds unless a deployment says otherwise.
     :param control: whether the harness owns the deployment; set by the backend, never declared.
     """
 
@@ -46,6 +50,7 @@ class Capabilities:
     processes: int = 1
     greenlets: bool = False
     keep_alive: bool = False
+    chunked_input: bool = True
     control: bool = True
 
     @classmethod
@@ -74,15 +79,19 @@ class Capabilities:
                 raise ValueError(f"expected `{name}` as {DECLARABLE[name]}, found {value!r}")
             return value
 
-        keep_alive = declared.get("keep-alive", False)
-        if not isinstance(keep_alive, bool):
-            raise ValueError(f"expected `keep-alive` to be true or false, found {keep_alive!r}")
+        def flag(name: str, *, default: bool) -> bool:
+            value = declared.get(name, default)
+            if not isinstance(value, bool):
+                raise ValueError(f"expected `{name}` to be true or false, found {value!r}")
+            return value
+
         greenlets = "greenlets" in declared
         return cls(
             threads=number("greenlets" if greenlets else "threads", unbounded=True),
             processes=number("processes", unbounded=False) or 1,
             greenlets=greenlets,
-            keep_alive=keep_alive,
+            keep_alive=flag("keep-alive", default=False),
+            chunked_input=flag("chunked-input", default=True),
         )
 
     @property
@@ -101,6 +110,7 @@ class Capabilities:
             "concurrency": self.concurrency != 1,
             "bounded-concurrency": self.concurrency is not None,
             "keep-alive": self.keep_alive,
+            "chunked-input": self.chunked_input,
             "control": self.control,
         }
         return next((name for name in requires if not have[name]), None)
@@ -112,4 +122,5 @@ class Capabilities:
             handlers: UNBOUNDED if self.threads is None else self.threads,
             "processes": self.processes,
             "keep-alive": self.keep_alive,
+            "chunked-input": self.chunked_input,
         }

@@ -313,7 +313,7 @@ def test_expect(wire: Wire) -> None:
             assert interim.status >= 400, interim.describe()
 
 
-@clause("http/expect/continue-chunked", "must", EXPECT)
+@clause("http/expect/continue-chunked", "must", EXPECT, requires=("chunked-input",))
 def test_expect_chunked(wire: Wire) -> None:
     """The same holds for a chunked body."""
     with wire.connect() as connection:

@@ -12,6 +12,7 @@ import json
 
 import pytest
 
+from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
     NEXT,
     SMUGGLED,
@@ -28,6 +29,7 @@ from conformance.client.http import Client
 
 ECHO = "POST /wsgi/echo?mark=first HTTP/1.1"
 CHUNKED = "Transfer-Encoding: chunked"
+CHUNKED_INPUT = ("chunked-input",)
 HELLO = b"5\r\nhello\r\n0\r\n\r\n"
 
 
@@ -208,7 +210,7 @@ def test_incomplete_length(wire: Wire, client: Client, key: str) -> None:
     assert read in ([], [5])
 
 
-@clause("http/incomplete/chunked", "must", rfc9112("8"))
+@clause("http/incomplete/chunked", "must", rfc9112("8"), requires=CHUNKED_INPUT)
 @pytest.mark.parametrize(
     "body",
     [
@@ -249,7 +251,31 @@ VALID_CHUNKED = [
 ]
 
 
-@clause("http/chunked/decoded", "must", rfc9112("7.1"))
+def decodes_chunks(wire: Wire) -> bool:
+    """Whether the application gets the content of a chunked body."""
+    answer = first(exchange(wire, request(ECHO, CHUNKED, "Connection: close", body=HELLO)))
+    return answer.status == 200 and received(answer) == b"hello"
+
+
+@clause("http/chunked/supported", "must", rfc9112("6.1"))
+def test_chunked_supported(wire: Wire) -> None:
+    """A chunked body is decoded at all: every recipient of HTTP/1.1 has to be able to.
+
+    A server that is not ignores how the body is framed, and the application gets none.
+    """
+    assert decodes_chunks(wire)
+
+
+@clause("http/chunked/as-declared", "must", rfc9112("6.1"))
+def test_chunked_as_declared(wire: Wire, capabilities: Capabilities) -> None:
+    """Chunked bodies are decoded where that is declared, and only there.
+
+    This verifies the declaration, so that a check which needs it is never left out by mistake.
+    """
+    assert decodes_chunks(wire) is capabilities.chunked_input
+
+
+@clause("http/chunked/decoded", "must", rfc9112("7.1"), requires=CHUNKED_INPUT)
 @pytest.mark.parametrize(("body", "content"), VALID_CHUNKED)
 def test_chunked(wire: Wire, body: bytes, content: bytes) -> None:
     """A chunked body is decoded, and the next request is found where it ends."""
@@ -258,7 +284,7 @@ def test_chunked(wire: Wire, body: bytes, content: bytes) -> None:
     no_more_than(found, "first", "next")
 
 
-@clause("http/chunked/decoded-byte-by-byte", "must", rfc9112("7.1"))
+@clause("http/chunked/decoded-byte-by-byte", "must", rfc9112("7.1"), requires=CHUNKED_INPUT)
 @pytest.mark.parametrize(("body", "content"), VALID_CHUNKED)
 def test_chunked_in_pieces(wire: Wire, body: bytes, content: bytes) -> None:
     """It makes no difference that the body comes in pieces of one byte."""
@@ -267,7 +293,7 @@ def test_chunked_in_pieces(wire: Wire, body: bytes, content: bytes) -> None:
     assert received(first(found)) == content
 
 
-@clause("http/chunked/coding-name", "must", rfc9112("7"))
+@clause("http/chunked/coding-name", "must", rfc9112("7"), requires=CHUNKED_INPUT)
 @pytest.mark.parametrize(
     "field",
     [
@@ -284,7 +310,7 @@ def test_chunked_name(wire: Wire, field: str) -> None:
     no_more_than(found, "first", "next")
 
 
-@clause("http/chunked/big", "must", rfc9112("7.1"))
+@clause("http/chunked/big", "must", rfc9112("7.1"), requires=CHUNKED_INPUT)
 def test_chunked_big(wire: Wire) -> None:
     """A body of a thousand chunks of every size up to a thousand arrives whole."""
     pieces = [bytes([size % 256]) * size for size in range(1, 1001)]
@@ -293,7 +319,7 @@ def test_chunked_big(wire: Wire) -> None:
     assert read_json(first(found))["length"] == sum(map(len, pieces))
 
 
-@clause("http/chunked/trailer-not-merged", "must", rfc9112("7.1.2"))
+@clause("http/chunked/trailer-not-merged", "must", rfc9112("7.1.2"), requires=CHUNKED_INPUT)
 @pytest.mark.parametrize(
     ("trailer", "name"),
     [
@@ -329,7 +355,7 @@ INVALID_CHUNKED = [
 ]
 
 
-@clause("http/chunked/invalid", "should", rfc9112("2.2"))
+@clause("http/chunked/invalid", "should", rfc9112("2.2"), requires=CHUNKED_INPUT)
 @pytest.mark.parametrize("body", INVALID_CHUNKED)
 def test_chunked_invalid(wire: Wire, body: bytes) -> None:
     """A body that is not what the chunked grammar allows is answered with 400."""
@@ -337,7 +363,7 @@ def test_chunked_invalid(wire: Wire, body: bytes) -> None:
     refused(first(found), 400)
 
 
-@clause("http/chunked/invalid-closed", "should", rfc9112("2.2"))
+@clause("http/chunked/invalid-closed", "should", rfc9112("2.2"), requires=CHUNKED_INPUT)
 @pytest.mark.parametrize("body", INVALID_CHUNKED)
 def test_chunked_invalid_closed(wire: Wire, body: bytes) -> None:
     """After a body that is not what the grammar allows the connection is closed.
@@ -347,7 +373,7 @@ def test_chunked_invalid_closed(wire: Wire, body: bytes) -> None:
     only_first(exchange(wire, request(ECHO, CHUNKED, body=body), NEXT))
 
 
-@clause("http/chunked/overflow", "must", rfc9112("7.1"))
+@clause("http/chunked/overflow", "must", rfc9112("7.1"), requires=CHUNKED_INPUT)
 @pytest.mark.parametrize(
     "size",
     [

@@ -189,7 +189,7 @@ def test_big(wire: Wire) -> None:
     assert (found["length"], found["sha256"]) == (len(body), hashlib.sha256(body).hexdigest())
 
 
-@clause("wsgi/input/dechunked", "must", OTHER)
+@clause("wsgi/input/dechunked", "must", OTHER, requires=("chunked-input",))
 @pytest.mark.parametrize(
     ("step", "expected"),
     [

@@ -31,8 +31,13 @@ def test_concurrency(declared: dict[str, Any], concurrency: int | None, multithr
 @pytest.mark.parametrize(
     "declared",
     [
-        {"threads": 8, "processes": 1, "keep-alive": True},
-        {"greenlets": "unbounded", "processes": 2, "keep-alive": False},
+        {"threads": 8, "processes": 1, "keep-alive": True, "chunked-input": True},
+        {
+            "greenlets": "unbounded",
+            "processes": 2,
+            "keep-alive": False,
+            "chunked-input": False,
+        },
     ],
 )
 def test_the_json_form_is_what_is_parsed(declared: dict[str, Any]) -> None:
@@ -49,9 +54,14 @@ GREENLETS = "requests handled at once in one process, by greenlets: number or `u
         ({"thread": 8}, "unknown capability `thread`; did you mean `threads`?"),
         (
             {"zzz": 8},
-            "unknown capability `zzz`; there are threads, greenlets, processes, keep-alive.",
+            "unknown capability `zzz`; there are threads, greenlets, processes, keep-alive, "
+            "chunked-input.",
         ),
-        ({3: 8}, "unknown capability `3`; there are threads, greenlets, processes, keep-alive."),
+        (
+            {3: 8},
+            "unknown capability `3`; there are threads, greenlets, processes, keep-alive, "
+            "chunked-input.",
+        ),
         ({"threads": 0}, f"expected `threads` as {THREADS}, found 0"),
         ({"threads": "8"}, f"expected `threads` as {THREADS}, found '8'"),
         ({"threads": True}, f"expected `threads` as {THREADS}, found True"),

@@ -46,7 +46,12 @@ def test_a_server_is_read_with_its_pinned_version(tmp_path: Path) -> None:
         "project": "Some-Server",
         "version": "4.5.6",
         "command": "serve --port 8000 'two words'",
-        "capabilities": {"threads": 2, "processes": 1, "keep-alive": False},
+        "capabilities": {
+            "threads": 2,
+            "processes": 1,
+            "keep-alive": False,
+            "chunked-input": True,
+        },
         "backends": ["docker", "process"],
         "documentation": "https://example.org",
     }
