@@ -72,7 +72,7 @@ class RequestBody:
         self.expects_continue = request.expects_continue
         self.finished = False
         self._rest = b""  # decoded, not yet read by the application
-        self._error: ClientError | None = None
+        self._error: tuple[int, str] | None = None  # not the exception: its traceback holds us
         self._wait = True
         self._detached = False
         self._waited = 0.0
@@ -189,11 +189,11 @@ class RequestBody:
         if self.finished:
             return b""
         if self._error is not None:
-            raise self._error
+            raise ClientError(*self._error)
         try:
             return self._decode()
         except ClientError as error:
-            self._error = error
+            self._error = error.status, error.explanation
             raise
 
     def _decode(self) -> bytes:

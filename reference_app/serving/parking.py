@@ -47,7 +47,10 @@ class Parking:
         self._parked[descriptor] = connection
         events = _BYTES_OR_NOW if connection.more else _BYTES
         if connection.registered:
-            self._epoll.modify(descriptor, events)
+            # A stale event can have given the connection to another thread between these lines,
+            # and that may have closed it by now.
+            with contextlib.suppress(OSError, ValueError):
+                self._epoll.modify(descriptor, events)
         else:
             connection.registered = True
             self._epoll.register(descriptor, events)
@@ -106,10 +109,12 @@ class Parking:
         return None
 
     def _claim(self, connection: Connection) -> bool:
-        descriptor = connection.fileno()
-        return self._parked.get(descriptor) is connection and (
-            self._parked.pop(descriptor, None) is connection
-        )
+        claimed = self._parked.pop(connection.fileno(), None)
+        if claimed is not None and claimed is not connection:
+            # In this very moment the connection was taken by a worker, closed, and its descriptor
+            # given to another one.
+            self.park(claimed)
+        return claimed is connection
 
     def close(self) -> None:
         """Release the descriptors; connections are not closed."""

@@ -53,10 +53,11 @@ _HOST = re.compile(
 
 _STRAY_BYTE = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]|(?<!\r)\n|\r(?!\n|\Z)")
 
-# Field names come in a few dozen spellings, so the environ key of each is computed once. The bound
-# keeps a client that invents names from filling the memory; None marks a name that is dropped.
+# Field names come in a few dozen spellings, so the environ key of each is computed once. The bounds
+# keep a client that invents names from filling the memory; None marks a name that is dropped.
 _environ_keys: dict[bytes, str | None] = {}
 _ENVIRON_KEYS_MAX = 1024
+_ENVIRON_KEYS_LENGTH = 64
 
 
 def _environ_key(name: bytes) -> str | None:
@@ -73,7 +74,9 @@ def _environ_key(name: bytes) -> str | None:
         key = name.decode("latin-1").upper().replace("-", "_")
         if key not in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             key = f"HTTP_{key}"
-    if len(_environ_keys) < _ENVIRON_KEYS_MAX:
+    if len(name) <= _ENVIRON_KEYS_LENGTH:
+        if len(_environ_keys) >= _ENVIRON_KEYS_MAX:
+            _environ_keys.clear()  # somebody is inventing names; the usual ones soon are back
         _environ_keys[name] = key
     return key
 
