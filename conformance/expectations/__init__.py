@@ -9,6 +9,7 @@
     deployments = ["gunicorn-sync"]                # in a project's file: only these deployments
     crash = true                                   # the deployment dies; covers nothing else
 
+Checks that fail alike and for one reason share an entry, each by its whole id: `checks = [...]`.
 `waitress.toml` holds for the deployment of that name and for every deployment of that project. An
 entry that does not hold any more is a stale one and makes the run fail.
 """
@@ -28,8 +29,8 @@ from packaging.version import InvalidVersion, Version
 
 DIRECTORY = Path(__file__).parent
 
-_TEXTS = ("check", "instead", "reason", "reference")
-_KEYS = {*_TEXTS, "versions", "deployments", "crash"}
+_TEXTS = ("instead", "reason", "reference")
+_KEYS = {"check", "checks", *_TEXTS, "versions", "deployments", "crash"}
 
 
 class ExpectationError(Exception):
@@ -143,7 +144,11 @@ def read(path: Path) -> list[Expectation]:
         # An inline list, or a header within a text: its entries have no lines to be told by.
         line = _line_of(text, r"^\s*deviation\b") if len(headers) < len(entries) else headers[-1]
         raise ExpectationError(path, line, "expected each entry under a [[deviation]] of its own")
-    return [_entry(path, line, entry) for line, entry in zip(headers, entries, strict=True)]
+    return [
+        expectation
+        for line, entry in zip(headers, entries, strict=True)
+        for expectation in _entry(path, line, entry)
+    ]
 
 
 def check_ids(found: Collection[Expectation], known: Collection[str]) -> None:
@@ -162,7 +167,8 @@ def check_ids(found: Collection[Expectation], known: Collection[str]) -> None:
             )
 
 
-def _entry(path: Path, line: int, entry: dict[str, Any]) -> Expectation:
+def _entry(path: Path, line: int, entry: dict[str, Any]) -> list[Expectation]:
+    """The expectations of one entry: one for each of its checks."""
     for key in entry:
         if key not in _KEYS:
             close = difflib.get_close_matches(key, _KEYS, n=1)
@@ -170,6 +176,14 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> Expectation:
                 f"did you mean `{close[0]}`?" if close else f"there are {', '.join(sorted(_KEYS))}."
             )
             raise ExpectationError(path, line, f"unknown key `{key}`; {hint}")
+    checks = entry.get("checks", [entry.get("check")])
+    if not isinstance(checks, list) or not checks or ("check" in entry and "checks" in entry):
+        raise ExpectationError(
+            path, line, f"expected `check`, an id, or `checks`, a list of ids; found {checks!r}"
+        )
+    for check in checks:
+        if not isinstance(check, str) or not check.strip():
+            raise ExpectationError(path, line, f"expected text for `check`, found {check!r}")
     for key in _TEXTS:
         if not isinstance(entry.get(key), str) or not entry[key].strip():
             raise ExpectationError(
@@ -198,14 +212,18 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> Expectation:
     if not isinstance(crash, bool):
         raise ExpectationError(path, line, f"expected `crash` to be true or false, found {crash!r}")
     texts = {key: entry[key].strip() for key in _TEXTS}
-    return Expectation(
-        **texts,
-        versions=versions,
-        deployments=tuple(deployments),
-        crash=crash,
-        path=path,
-        line=line,
-    )
+    return [
+        Expectation(
+            check=check.strip(),
+            **texts,
+            versions=versions,
+            deployments=tuple(deployments),
+            crash=crash,
+            path=path,
+            line=line,
+        )
+        for check in checks
+    ]
 
 
 def _line_of(text: str, pattern: str) -> int:
