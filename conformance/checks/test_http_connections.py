@@ -337,7 +337,7 @@ def test_expect_chunked(wire: Wire) -> None:
 def test_expect_at_once(wire: Wire) -> None:
     """A client need not wait: with the body already there the answer comes, after a 100 or not."""
     response = first(exchange(wire, expecting("echo") + b"hello"))
-    assert statuses(response) in ([200], [100, 200])
+    assert set(statuses(response)[:-1]) <= {100}
     assert read_json(response)["body"] == "hello"
 
 
@@ -397,10 +397,10 @@ def test_expect_transparent(wire: Wire) -> None:
         response = connection.receive_head()
         if response.status == 100:
             connection.send(b"hello")
-            response = connection.receive_head()
-        body = b""
-        while piece := connection.receive_body_part(response):
-            body += piece
+            response = connection.receive("POST")
+        else:
+            while connection.receive_body_part(response):
+                pass
     assert mark_of(response) == "ignored"
 
 

@@ -30,12 +30,10 @@ TEXTS = (
     "SERVER_PROTOCOL",
     "REMOTE_ADDR",
     "REMOTE_HOST",
-    "REMOTE_PORT",
     "REMOTE_USER",
     "AUTH_TYPE",
     "GATEWAY_INTERFACE",
     "SERVER_SOFTWARE",
-    "REQUEST_URI",
     "wsgi.url_scheme",
 )
 

@@ -6,7 +6,7 @@ import hashlib
 
 import pytest
 
-from conformance.checks.probes import NEXT, answers, closed_once, first, mark_of
+from conformance.checks.probes import NEXT, answers, closed_once, mark_of, says_close
 from conformance.clauses import clause, pep3333
 from conformance.client import Response, Wire
 from conformance.client.http import Client
@@ -23,11 +23,13 @@ def send(wire: Wire, kind: str, method: str = "GET") -> tuple[Response, bool]:
     """
     with wire.connect() as connection:
         connection.request(method, f"/wsgi/file?kind={kind}")
+        response = connection.receive(method)
+        # Only now: a server that closes with bytes unread may lose what it has not sent yet.
         connection.send(NEXT)
-        found = answers(connection, method)
-    response = first(found)
+        if says_close(response):
+            connection.shutdown_write()
+        assert [mark_of(answer) for answer in answers(connection)] in ([], ["next"])
     assert response.status == 200, response.describe()
-    assert [mark_of(answer) for answer in found[1:]] in ([], ["next"])
     return response, response.header("X-File-Wrapper") == "present"
 
 

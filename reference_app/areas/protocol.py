@@ -767,7 +767,7 @@ def send_file(environ: WSGIEnvironment, start_response: StartResponse) -> Iterab
     kind = _argument(environ, "kind")
     wrapper = environ.get("wsgi.file_wrapper")
     headers = [BINARY, ("X-File-Wrapper", "present" if wrapper else "absent")]
-    if kind == "length":
+    if kind == "length" and wrapper:
         headers.append(("Content-Length", "1000"))
     start_response(OK, headers)
     if wrapper is None:
