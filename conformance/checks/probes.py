@@ -99,6 +99,15 @@ def first(found: list[Response]) -> Response:
     return found[0]
 
 
+def alive(wire: Wire) -> None:
+    """The server answers an ordinary request.
+
+    For what it may pass by without an answer: a server that answers nothing at all has not refused
+    anything by it.
+    """
+    assert mark_of(first(exchange(wire, NEXT))) == "next"
+
+
 def says_close(response: Response) -> bool:
     """Whether the response has the connection option `close` (RFC 9112 section 9.6)."""
     options = ",".join(response.all("Connection")).split(",")

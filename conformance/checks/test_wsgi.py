@@ -10,6 +10,7 @@ import pytest
 
 from conformance.checks.probes import (
     NEXT,
+    alive,
     answers,
     bodiless,
     closed_once,
@@ -41,6 +42,7 @@ def failed(wire: Wire, path: str, **query: str) -> bool:
     try:
         return get(wire, path, **query).status >= 500
     except ConnectionClosed:
+        alive(wire)
         return True
 
 
@@ -70,7 +72,8 @@ def test_twice_after_block(wire: Wire) -> None:
     try:
         body = get(wire, "start-response/twice-lately").body
     except ConnectionClosed:
-        return  # The server broke the response off, which is as fatal.
+        alive(wire)  # The server broke the response off, which is as fatal.
+        return
     assert body.startswith(b"first;raised "), body
 
 
@@ -478,7 +481,8 @@ def test_error_headers_not_sent(wire: Wire, path: str) -> None:
     try:
         response = get(wire, path)
     except ConnectionClosed:
-        return  # The connection ended without a response, which is no success either.
+        alive(wire)  # The connection ended without a response, which is no success either.
+        return
     assert response.status >= 500, response.describe()
     assert response.all("X-First") == []
 
