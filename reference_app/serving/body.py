@@ -325,7 +325,9 @@ class ChunkedBody(RequestBody):
             if self._in_trailer:
                 self._position += len(line) + 2
                 if not line:
-                    self._connection.buffer = self._data[self._position :]
+                    # In front of what has been received since: a body that is drained may be
+                    # over in bytes that came before the next request did.
+                    self._connection.buffer = self._data[self._position :] + self._connection.buffer
                     self._data = b""
                     self._position = 0
                     self.finished = True

@@ -30,6 +30,9 @@ from .settings import Limits
 
 _STAND_IN = b"POST / HTTP/1.1\r\n"
 
+# White space at the end of a line that holds something else; white space alone would be a fold.
+_SPACE_AT_END = re.compile(rb"(?<=[!-~\x80-\xff])[ \t]+\r\n")
+
 # RFC 9112 section 3: exactly one space between the parts, method a token, and a target without
 # whitespace. Which visible characters a target may hold is decided by its form, below.
 _REQUEST_LINE = re.compile(
@@ -203,7 +206,12 @@ def parse_head(head: bytes, limits: Limits) -> Request:
     gathered = _Fields()
     try:
         parser = httptools.HttpRequestParser(gathered)
-        parser.feed_data(_STAND_IN + head[match.end() + 2 :])
+        section = head[match.end() + 2 :]
+        if b" \r\n" in section or b"\t\r\n" in section:
+            # RFC 9112 section 5.1: white space around a value is no part of it. llhttp takes
+            # "chunked" with a space behind it for a coding that it does not know.
+            section = _SPACE_AT_END.sub(b"\r\n", section)
+        parser.feed_data(_STAND_IN + section)
     except httptools.HttpParserUpgrade:
         pass  # RFC 9110 section 7.8: a server may ignore Upgrade, and goes on with HTTP/1.1
     except httptools.HttpParserError as error:
