@@ -45,6 +45,16 @@ def test_what_is_left_out_is_all_versions_all_deployments_and_no_crash(tmp_path:
     assert (str(entry.versions), entry.deployments, entry.crash) == ("", (), False)
 
 
+def test_checks_that_fail_for_one_reason_share_an_entry(tmp_path: Path) -> None:
+    shared = changed('check = "http/host/missing"', 'checks = ["http/host/missing", "http/b"]')
+    written(tmp_path, server=shared)
+    found = expectations.load("server", "project", "1.0", tmp_path)
+    assert [(check, entry.check, entry.line) for check, entry in found.items()] == [
+        ("http/host/missing", "http/host/missing", 2),
+        ("http/b", "http/b", 2),
+    ]
+
+
 def test_unreported_is_a_reference(tmp_path: Path) -> None:
     text = ENTRY.replace("https://example.org/issue/1", "unreported")
     written(tmp_path, server=text)
@@ -148,7 +158,7 @@ def changed(old: str, new: str) -> str:
     return "# a comment\n" + ENTRY.replace(old, new)
 
 
-KEYS = "check, crash, deployments, instead, reason, reference, versions"
+KEYS = "check, checks, crash, deployments, instead, reason, reference, versions"
 
 MALFORMED = {
     "not TOML": (
@@ -182,6 +192,14 @@ MALFORMED = {
         ":2: unknown key `reasons`; did you mean `reason`?",
     ),
     "unknown key": (changed("reason", "xyz"), f":2: unknown key `xyz`; there are {KEYS}."),
+    "an empty list of checks": (
+        changed('check = "http/host/missing"', "checks = []"),
+        ":2: expected `check`, an id, or `checks`, a list of ids; found []",
+    ),
+    "check and checks": (
+        ENTRY + 'checks = ["http/host/missing"]\n',
+        ":1: expected `check`, an id, or `checks`, a list of ids; found ['http/host/missing']",
+    ),
     "no check": (
         changed('check = "http/host/missing"\n', ""),
         ":2: expected text for `check`, found None",
