@@ -36,7 +36,7 @@ MESSAGE_KEPT = 4000
 
 #: The share of the time limit that a listed check gets. A hang that is expected is believed sooner,
 #: which costs nothing but the chance that a check which passes again is noticed on a slow machine.
-LISTED_SHARE = 0.2
+LISTED_SHARE = 0.1
 
 _INTERNAL = "used by `wsgi-conform run`"
 
@@ -110,7 +110,11 @@ class Run:
             if failed is not None:
                 raise BackendError(failed)
         self._deployment = self._backend.start(self.server, uuid4().hex)
-        identity = readiness.wait_until_ready(self._deployment)
+        identity = readiness.wait_until_ready(
+            self._deployment,
+            # What somebody else started is said to run already.
+            readiness.START_LIMIT_S if self._deployment.controllable else self.time_limit_s,
+        )
         version = identity.version_of(self.server.project) or self.server.version
         self.expectations = expectations.load(
             self.server.name, self.server.project, version, self._directory

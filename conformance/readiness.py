@@ -11,8 +11,6 @@ from conformance.client import PeerError, Recorder, Wire
 
 #: Seconds that a deployment may take from its start to its first answer.
 START_LIMIT_S = 60.0
-#: The same for one that the harness did not start: it is said to run already.
-RUNNING_LIMIT_S = 10.0
 _FIRST_POLL_S = 0.005
 _LAST_POLL_S = 0.1
 
@@ -38,15 +36,12 @@ class WrongDeployment(StartError):
     """Something else answers at the address."""
 
 
-def wait_until_ready(deployment: Deployment, limit_s: float | None = None) -> Identity:
+def wait_until_ready(deployment: Deployment, limit_s: float = START_LIMIT_S) -> Identity:
     """Wait until the deployment answers as itself.
 
-    :param limit_s: seconds; None for `START_LIMIT_S`, or `RUNNING_LIMIT_S` where it runs already.
     :raises StartError: it exited (noticed at once), another answers, or the limit passed; with the
         last output of the server.
     """
-    if limit_s is None:
-        limit_s = START_LIMIT_S if deployment.controllable else RUNNING_LIMIT_S
     deadline = time.monotonic() + limit_s
     pause = _FIRST_POLL_S
     while True:
