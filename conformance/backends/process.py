@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
+import resource
 import shutil
 import signal
 import subprocess
@@ -32,6 +34,8 @@ from conformance.backends import (
 from conformance.registry import Server
 
 HOST = "127.0.0.1"
+#: How much more a process may map than a container may use.
+_MAPPED_PER_USED = 4
 _TOKEN = "WSGI_CONFORM_DEPLOYMENT"
 
 
@@ -45,6 +49,7 @@ class ProcessDeployment(Deployment):
         self.token = token
         self._grace_s = grace_period(server)
         self._stop_signal = stop_signal(server)
+        self._memory = memory_limit(server)
         self._process: subprocess.Popen[bytes] | None = None
         self._port = ports.reserve(HOST)
         self.address = Address(HOST, self._port.number)
@@ -103,6 +108,10 @@ class ProcessDeployment(Deployment):
                 raise BackendError(
                     f"{self.server.name}: {program} cannot be run: {error}"
                 ) from error
+        if self._memory is not None:
+            with contextlib.suppress(ProcessLookupError):
+                limits = (self._memory, self._memory)
+                resource.prlimit(self._process.pid, resource.RLIMIT_DATA, limits)
 
     def exit_status(self) -> str | None:
         if self._process is None:
@@ -209,6 +218,25 @@ class ProcessBackend(Backend):
         if server.requirements is not None and server.requirements != framework:
             files.append(server.requirements)
         return environments.make(f"{server.project}-{self.framework}", files, installers=installers)
+
+
+def memory_limit(server: Server) -> int | None:
+    """How many bytes of data a server's process may map, or None where its service has no limit.
+
+    A container has `mem_limit` for what is in use. A process without any can take the whole machine
+    when a request makes the server store without end; but what is mapped, the stacks of threads
+    among it, is more than what is in use, so it may be several times as much.
+
+    :raises BackendError: `mem_limit` is no size.
+    """
+    value = server.service.get("mem_limit")
+    if value is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([bkmg]?)b?", str(value).lower())
+    if match is None:
+        raise BackendError(f"{server.name}: expected `mem_limit` like 512m, found {value!r}")
+    units = {"": 0, "b": 0, "k": 10, "m": 20, "g": 30}
+    return int(float(match[1]) * 2 ** units[match[2]]) * _MAPPED_PER_USED
 
 
 def describe_exit(code: int) -> str:

@@ -1,4 +1,4 @@
-"""The process backend: what a server gets, what it leaves, and when it is ready or never will be."""
+"""The process backend: what a server gets, what it leaves, when it is ready or never will be."""
 
 from __future__ import annotations
 
@@ -27,7 +27,12 @@ from conformance.backends import (
     stop_signal,
 )
 from conformance.backends.leftovers import start_time
-from conformance.backends.process import ProcessBackend, ProcessDeployment, describe_exit
+from conformance.backends.process import (
+    ProcessBackend,
+    ProcessDeployment,
+    describe_exit,
+    memory_limit,
+)
 from conformance.backends.remote import RemoteBackend, address_of
 from conformance.client import Wire
 from tests.conformance.deployments import compose, tiny
@@ -275,6 +280,36 @@ def test_a_server_for_containers_only(tmp_path: Path) -> None:
     assert ProcessBackend().prepare([server]) == {
         "tiny": "tiny does not run as a local process: its service says `backends: ['docker']`"
     }
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("512m", 2**31),
+        ("1g", 2**32),
+        ("64k", 2**18),
+        ("64KB", 2**18),
+        (1000, 4000),
+        ("8b", 32),
+        ("1.5k", 6144),
+    ],
+)
+def test_memory_limit(tmp_path: Path, text: str | int, size: int) -> None:
+    assert memory_limit(tiny(tmp_path, mem_limit=text)) == size
+    assert memory_limit(tiny(tmp_path)) is None
+    with pytest.raises(BackendError, match=r"^tiny: expected `mem_limit` like 512m, found 'much'$"):
+        memory_limit(tiny(tmp_path, mem_limit="much"))
+
+
+def test_a_server_that_stores_without_end_does_not_take_the_machine(start: Start) -> None:
+    eat = "import sys, time; sys.stdin.readline(); x = [bytearray(2**24) for _ in range(2**20)]"
+    wait = "import os, time\nwhile not os.path.exists('go'): time.sleep(0.001)\n"
+    deployment = start(command=["python3", "-c", wait + eat], mem_limit="64m")
+    (deployment._directory / "go").touch()
+    assert deployment._process is not None
+    deployment._process.wait(60)
+    assert deployment.exit_status() == "exit status 1"
+    assert deployment.logs(1) == "MemoryError"
 
 
 # --- Ports ---
