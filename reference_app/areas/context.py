@@ -131,8 +131,8 @@ def _blueprint() -> Blueprint:
     def proxies() -> Response:
         return jsonify(
             current_app=current_app.name,
-            same_application=current_app == current_app._get_current_object(),
-            request_type=type(request._get_current_object()).__name__,
+            same_application=current_app == current_app._get_current_object(),  # type: ignore[attr-defined]
+            request_type=type(request._get_current_object()).__name__,  # type: ignore[attr-defined]
             truth=bool(request),
         )
 
