@@ -75,7 +75,7 @@ class WSGIRequestHandler(BaseRequestHandler):
                     if data == b"":
                         self.input_ended()
                     break
-                if not connection.buffer and data:
+                if not connection.buffer and data and connection.unread is None:
                     break  # the common case: one request, and all of it used
             else:
                 connection.more = True

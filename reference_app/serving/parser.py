@@ -215,8 +215,11 @@ def parse_head(head: bytes, limits: Limits) -> Request:
     except httptools.HttpParserUpgrade:
         pass  # RFC 9110 section 7.8: a server may ignore Upgrade, and goes on with HTTP/1.1
     except httptools.HttpParserError as error:
-        # Both sides of the exchange can see what llhttp found: its messages hold no client bytes.
-        raise ClientError(400, f"The header section is malformed: {error}.") from None
+        # What llhttp finds once it has all fields is its view of the framing, such as that
+        # "chunked" with a space behind it is no coding. That is decided below.
+        if not gathered.complete:
+            # The client may see what llhttp found: its messages hold no bytes of the request.
+            raise ClientError(400, f"The header section is malformed: {error}.") from None
     if not gathered.complete:
         raise ClientError(400, "The header section is malformed.")
     if gathered.count > limits.header_fields:

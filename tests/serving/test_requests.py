@@ -39,6 +39,10 @@ ACCEPTED: dict[str, tuple[bytes, bytes]] = {
         b"A\r\n0123456789\r\n0\r\n\r\n",
         b"0123456789",
     ),
+    "chunked-padded": (
+        b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: \t chunked \t\r\n\r\n0\r\n\r\n",
+        b"",
+    ),
     "chunk-extensions": (
         b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
         b'1;a\r\nx\r\n1 ; a = "q\\"\xe9" ;b=c\r\ny\r\n0;z\r\n\r\n',
