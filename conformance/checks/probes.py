@@ -40,6 +40,13 @@ NEXT = marked("next", "Connection: close")
 SMUGGLED = marked("smuggled")
 
 
+class Found(dict[str, Any]):
+    """A JSON object of the peer's: what is missing in it is the peer's fault and no KeyError."""
+
+    def __missing__(self, key: str) -> Any:
+        raise PeerError(f"expected {key!r} in {sorted(self)}")
+
+
 def read_json(response: Response) -> Any:
     """The JSON of a response of status 200.
 
@@ -48,7 +55,7 @@ def read_json(response: Response) -> Any:
     if response.status != 200:
         raise PeerError(f"expected 200, found {response.describe()}: {response.body[:200]!r}")
     try:
-        return json.loads(response.body)
+        return json.loads(response.body, object_hook=Found)
     except ValueError as error:
         raise PeerError(f"expected JSON, found {response.body[:200]!r}") from error
 

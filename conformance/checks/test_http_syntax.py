@@ -14,6 +14,7 @@ import pytest
 from conformance.checks.probes import (
     HOST,
     NEXT,
+    Found,
     exchange,
     first,
     mark_of,
@@ -42,7 +43,8 @@ def answered(wire: Wire, data: bytes, *statuses: int) -> Response:
 
 def environ_of(response: Response) -> dict[str, Any]:
     """The environ as the application saw it."""
-    return {key: entry["value"] for key, entry in read_json(response)["values"].items()}
+    values = read_json(response)["values"]
+    return Found({key: entry["value"] for key, entry in values.items()})
 
 
 # The request line

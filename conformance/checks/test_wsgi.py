@@ -100,12 +100,23 @@ def test_exc_info_at_end(wire: Wire) -> None:
     assert (response.status, response.body) == (503, b"")
 
 
+def first_event(client: Client, key: str) -> dict[str, object]:
+    """The first entry of the journal under a key.
+
+    :raises PeerError: there is none.
+    """
+    events = client.journal(key)
+    if not events:
+        raise PeerError("the application was not called, or did not get as far as it should")
+    event: dict[str, object] = events[0]
+    return event
+
+
 def raised_late(wire: Wire, client: Client, path: str, key: str) -> dict[str, object]:
     """What the journal says of a start_response with exc_info after the headers were sent."""
     with contextlib.suppress(ConnectionClosed):  # the response is broken off, as it should be
         get(wire, path, key=key)
-    event: dict[str, object] = client.journal(key)[0]
-    return event
+    return first_event(client, key)
 
 
 @clause("wsgi/start-response/exc-info-after-headers", "must", START_RESPONSE)
@@ -275,7 +286,7 @@ def test_write_beyond_length(wire: Wire, client: Client, key: str) -> None:
     """A `write()` beyond the announced length raises, and nothing beyond it is sent."""
     response = get(wire, "write/beyond-length", key=key)
     assert response.body == b"01234"
-    assert client.journal(key)[0]["event"] == "raised"
+    assert first_event(client, key)["event"] == "raised"
 
 
 @clause("wsgi/write/str", "agreement", UNICODE)

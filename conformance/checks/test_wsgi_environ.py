@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from conformance.checks.probes import HOST, read_json, request
+from conformance.checks.probes import HOST, Found, read_json, request
 from conformance.clauses import Source, clause, pep3333, rfc9110
 from conformance.client import Wire
 
@@ -48,7 +48,7 @@ def ask(wire: Wire, start: str, *fields: str | bytes, body: bytes = b"") -> dict
 def environ(wire: Wire, start: str, *fields: str | bytes, body: bytes = b"") -> dict[str, Any]:
     """The values of the environ that these bytes became, by their keys."""
     values = ask(wire, start, *fields, body=body)["values"]
-    return {key: entry["value"] for key, entry in values.items()}
+    return Found({key: entry["value"] for key, entry in values.items()})
 
 
 PLAIN = "GET /wsgi/environ HTTP/1.1"

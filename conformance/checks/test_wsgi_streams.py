@@ -10,7 +10,7 @@ import pytest
 
 from conformance.checks.probes import NEXT, answers, mark_of, read_json, request
 from conformance.clauses import clause, pep3333
-from conformance.client import Wire
+from conformance.client import PeerError, Wire
 
 STREAMS = pep3333("Input and Error Streams")
 UNICODE = pep3333("Unicode Issues")
@@ -30,6 +30,8 @@ def read(wire: Wire, body: bytes, *steps: str) -> list[dict[str, Any]]:
         connection.request("POST", f"/wsgi/input?{query}", body=body)
         connection.send(NEXT)
         found: list[dict[str, Any]] = read_json(connection.receive("POST"))
+    if len(found) != len(steps):
+        raise PeerError(f"expected what {len(steps)} reads gave, found {found}")
     return found
 
 
