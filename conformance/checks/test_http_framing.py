@@ -8,7 +8,6 @@ used for after it, are judged apart.
 
 from __future__ import annotations
 
-import json
 
 import pytest
 
@@ -341,7 +340,7 @@ def test_trailer(wire: Wire, trailer: str, name: str) -> None:
     body = f"5\r\nhello\r\n0\r\n{trailer}\r\n\r\n".encode()
     data = request("POST /wsgi/environ HTTP/1.1", CHUNKED, "Connection: close", body=body)
     answer = first(exchange(wire, data))
-    assert answer.status >= 400 or name not in json.loads(answer.body)["values"]
+    assert answer.status >= 400 or name not in read_json(answer)["values"]
 
 
 INVALID_CHUNKED = [
