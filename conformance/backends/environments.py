@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,8 @@ from conformance.backends import BackendError
 
 #: Seconds that an installation may take; some servers compile.
 INSTALL_LIMIT_S = 600.0
+#: Seconds between two looks at whether another run has made an environment.
+_LOCK_POLL_S = 0.05
 
 
 def cache_directory() -> Path:
@@ -44,18 +47,24 @@ def make(
     :returns: the environment's directory.
     :raises BackendError: it could not be installed; carries the installer's message.
     """
-    digest = hashlib.sha256(f"{python} {sys.version}".encode())
     try:
-        for path in requirements:
-            digest.update(path.read_bytes())
-        environment = cache_directory() / f"{name}-{digest.hexdigest()[:16]}"
-        with _locked(environment.with_name(f"{environment.name}.lock")) as lock:
-            _install(environment, requirements, python, installers or Installers(), lock)
+        environment = cache_directory() / f"{name}-{digest(requirements, python)}"
+        installers = installers or Installers()
+        with _locked(environment.with_name(f"{environment.name}.lock"), installers) as lock:
+            _install(environment, requirements, python, installers, lock)
     except (OSError, RuntimeError) as error:
         raise BackendError(
             f"no environment can be made: {error} (XDG_CACHE_HOME says where they are kept)"
         ) from error
     return environment
+
+
+def digest(requirements: Sequence[Path], python: str = sys.executable) -> str:
+    """What tells environments with other requirements, or of another Python, apart."""
+    found = hashlib.sha256(f"{python} {sys.version}".encode())
+    for path in requirements:
+        found.update(path.read_bytes())
+    return found.hexdigest()[:16]
 
 
 def _install(
@@ -80,11 +89,18 @@ def _install(
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[int]:
+def _locked(path: Path, installers: Installers) -> Iterator[int]:
     """Two runs that want the same environment make it once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        # Not waited for in the kernel, where an interrupt of the run would not be noticed.
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                installers.check()
+                time.sleep(_LOCK_POLL_S)
         yield lock.fileno()
 
 
@@ -103,8 +119,7 @@ class Installers:
         :raises subprocess.TimeoutExpired: it takes longer than `INSTALL_LIMIT_S`.
         """
         with self._lock:
-            if self._stopped:
-                raise BackendError("the installation was interrupted")
+            self.check()
             installer = subprocess.Popen(
                 command,
                 stdin=subprocess.DEVNULL,
@@ -123,6 +138,14 @@ class Installers:
                 with self._lock:
                     self._running.discard(installer)
         return subprocess.CompletedProcess(command, installer.returncode, out, err)
+
+    def check(self) -> None:
+        """Go on, unless they were stopped.
+
+        :raises BackendError: they were.
+        """
+        if self._stopped:
+            raise BackendError("the installation was interrupted")
 
     def stop(self) -> None:
         """End those that run and let none begin; what they made is made anew by the next run."""
