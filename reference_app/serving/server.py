@@ -638,7 +638,9 @@ class ForkingWSGIServer(BaseWSGIServer):
             elif connection.buffer:
                 continue
             elif not isinstance(connection, TLSConnection):
-                if self.draining or not _readable(connection, self._WAIT):
+                # In the last free process, others may be waiting for this one.
+                wait = self._WAIT if len(self._children) < self.processes - 1 else 0.0
+                if self.draining or not _readable(connection, wait):
                     return True
             elif not _readable(connection, timeouts.header):
                 return False
