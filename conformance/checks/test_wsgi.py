@@ -436,9 +436,10 @@ def test_length_too_much(wire: Wire, path: str) -> None:
 @clause("wsgi/content-length/iteration-stopped", "should", LENGTH)
 def test_length_stopped(wire: Wire, client: Client, key: str) -> None:
     """The iteration stops once the announced bytes are sent, instead of going on for nobody."""
-    get(wire, "length/too-much", key=key)
-    # Another request, so that a server which iterates on has done so.
-    client.get("/wsgi/echo")
+    with wire.connect() as connection:
+        connection.request("GET", f"/wsgi/length/too-much?key={key}", [("Connection", "close")])
+        # Up to its end, so that a server which iterates on has done so.
+        connection.receive_end()
     assert len(client.journal(key)) < 10
 
 

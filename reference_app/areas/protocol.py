@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 PREFIX = "/wsgi/"
 #: How much of a body comes back in an answer, in bytes; the hash is of all of it.
 BODY_SHOWN = 4096
+#: How much of a body without a known length is read: more than any check sends, so that a server
+#: that makes bytes up is found out instead of filling the memory.
+BODY_LIMIT = 16 * 1024 * 1024
 #: What the paths below `/wsgi/file/` send.
 FILE_CONTENT = bytes(range(256)) * 1024
 #: A block that no socket buffer swallows whole many times over.
@@ -107,8 +110,10 @@ def _read_body(environ: WSGIEnvironment) -> bytes:
     stream = environ["wsgi.input"]
     blocks: list[bytes] = []
     if environ.get("HTTP_TRANSFER_ENCODING") or environ.get("wsgi.input_terminated"):
-        while block := stream.read(65536):
+        size = 0
+        while size < BODY_LIMIT and (block := stream.read(65536)):
             blocks.append(block)
+            size += len(block)
         return b"".join(blocks)
     length = environ.get("CONTENT_LENGTH") or "0"
     missing = int(length) if length.isascii() and length.isdigit() else 0
