@@ -8,7 +8,6 @@ used for after it, are judged apart.
 
 from __future__ import annotations
 
-
 import pytest
 
 from conformance.capabilities import Capabilities
