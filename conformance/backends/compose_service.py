@@ -18,6 +18,7 @@ from conformance.registry import EXTENSION, Server, interpolate
 #: Keys of a service that are for Compose alone, and why a run has no use for them.
 _UNUSED: dict[str, str] = {
     EXTENSION: "read by the registry",
+    "attach": "whose output Compose shows is Compose's business",
     "build": "the images are built beforehand, by Compose",
     "ports": "every run publishes on a random port, so that runs do not meet",
     "depends_on": "the harness decides what starts when",
