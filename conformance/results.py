@@ -72,8 +72,7 @@ class Writer:
         :param run: its `run` object.
         :param servers: its server objects without their checks, in order.
         """
-        for file in self._files.values():
-            file.close()
+        self._close()
         temporary = self._parts / FILE_NAME
         with temporary.open("w", encoding="utf-8") as out:
             out.write(f'{{"schema": {SCHEMA},\n"run": {json.dumps(run)},\n"servers": [')
@@ -89,7 +88,12 @@ class Writer:
 
     def discard(self) -> None:
         """Take down what `finish` was not called for."""
+        self._close()
         shutil.rmtree(self._parts, ignore_errors=True)
+
+    def _close(self) -> None:
+        for file in self._files.values():
+            file.close()
 
     def _part(self, server: str) -> Path:
         return self._parts / f"{server}.jsonl"

@@ -357,6 +357,7 @@ def test_what_runs_already_is_neither_started_nor_restarted(
         "-p",
         "conformance.plugin",
         "--wsgi-server=waitress",
+        f"--wsgi-expectations={tmp_path}",
         "--wsgi-url=ftp://127.0.0.1:1",
     )
     assert result.ret == 3
