@@ -28,7 +28,10 @@ PREFIX = "/wsgi/"
 BODY_SHOWN = 4096
 #: How much of a body without a known length is read: more than any check sends, so that a server
 #: that makes bytes up is found out instead of filling the memory.
-BODY_LIMIT = 16 * 1024 * 1024
+BODY_LIMIT = 4 * 1024 * 1024
+#: The size of the blocks in which it is read. Small, because `io.RawIOBase` believes a `readinto()`
+#: that returns more than it read, and takes the process down with it where the block is large.
+BODY_BLOCK = 256
 #: What the paths below `/wsgi/file/` send.
 FILE_CONTENT = bytes(range(256)) * 1024
 #: A block that no socket buffer swallows whole many times over.
@@ -111,7 +114,7 @@ def _read_body(environ: WSGIEnvironment) -> bytes:
     blocks: list[bytes] = []
     if environ.get("HTTP_TRANSFER_ENCODING") or environ.get("wsgi.input_terminated"):
         size = 0
-        while size < BODY_LIMIT and (block := stream.read(65536)):
+        while size < BODY_LIMIT and (block := stream.read(BODY_BLOCK)):
             blocks.append(block)
             size += len(block)
         return b"".join(blocks)
