@@ -83,6 +83,7 @@ def load() -> dict[str, Mutant]:
         contexts,
         errors,
         hooks,
+        messages,
         protocols,
         routes,
         sessions,
