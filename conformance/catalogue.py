@@ -62,7 +62,8 @@ def collect(expression: str = "") -> list[Clause]:
     """
     collector = _Collector()
     output = io.StringIO()
-    arguments = [*PYTEST_ARGUMENTS, "--collect-only", "-q", "-k", expression]
+    # Nothing is run here, so nothing has to say which values an assertion had.
+    arguments = [*PYTEST_ARGUMENTS, "--assert=plain", "--collect-only", "-q", "-k", expression]
     saved = {name: os.environ.get(name) for name in PYTEST_ENVIRONMENT}
     os.environ.update(PYTEST_ENVIRONMENT)
     try:
