@@ -501,7 +501,7 @@ def failures_swallowed() -> WSGIApplication:
 
 @application_mutant(
     "dies-of-failures",
-    breaks=[],
+    breaks=["wsgi/errors/survived/in-call"],
 )
 def dies_of_failures() -> WSGIApplication:
     failures = 0
