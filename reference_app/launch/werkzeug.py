@@ -1,4 +1,4 @@
-"""Werkzeug's development server, by `run_simple` as its documentation says (Werkzeug, "Serving")."""
+"""Werkzeug's development server, by `run_simple` (Werkzeug documentation, "Serving")."""
 
 from __future__ import annotations
 
