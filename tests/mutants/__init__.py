@@ -84,6 +84,7 @@ def load() -> dict[str, Mutant]:
         errors,
         hooks,
         messages,
+        narrow,
         protocols,
         routes,
         sessions,
