@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from conformance import catalogue, expectations, verdicts
+from conformance import catalogue, expectations, verdicts, waiting
 from conformance.backends import Backend, owner
 from conformance.backends.process import describe_exit
 from conformance.clauses import Clause
@@ -153,15 +153,15 @@ class Runner:
         failed = plan.backend.prepare(plan.servers)
         self._began = True
         with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
+            futures = [
+                pool.submit(self._run_server, state, failed.get(state.server.name))
+                for state in self._states
+            ]
             try:
-                for future in [
-                    pool.submit(self._run_server, state, failed.get(state.server.name))
-                    for state in self._states
-                ]:
-                    future.result()
+                waiting.wait(futures)
             except BaseException:
                 self._stop_workers()
-                pool.shutdown(wait=True, cancel_futures=True)
+                waiting.settle(futures)
                 raise
 
     def _run_server(self, state: _State, failed: str | None) -> None:

@@ -20,6 +20,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import reference_app
+from conformance import waiting
 from conformance.backends import (
     Address,
     Backend,
@@ -190,10 +191,12 @@ class ProcessBackend(Backend):
 
         # Threads, because uv does the work; a lock per environment makes each of them once.
         with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
+            futures = [pool.submit(install, server) for server in servers]
             try:
-                list(pool.map(install, servers))
+                waiting.wait(futures)
             except BaseException:
                 installers.stop()
+                waiting.settle(futures)
                 raise
         return failed
 

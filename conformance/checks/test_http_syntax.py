@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 
+from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
     HOST,
     NEXT,
     Found,
+    alive,
+    answers,
     exchange,
     first,
     mark_of,
@@ -454,19 +457,35 @@ def test_usual_header(wire: Wire) -> None:
 
 
 @clause("http/arrival/byte-by-byte", "must", rfc9112("2.2"))
-def test_byte_by_byte(wire: Wire) -> None:
+def test_byte_by_byte(wire: Wire, capabilities: Capabilities) -> None:
     """A head that arrives in pieces of one byte is the same request."""
     data = marked("pieces", CLOSE)
-    found = exchange(wire, *(bytes([byte]) for byte in data))
+    found = in_pieces(wire, capabilities, *(bytes([byte]) for byte in data))
     assert [mark_of(response) for response in found] == ["pieces"]
 
 
 @clause("http/arrival/split-line-end", "must", rfc9112("2.2"))
-def test_split_line_end(wire: Wire) -> None:
+def test_split_line_end(wire: Wire, capabilities: Capabilities) -> None:
     """CR and LF may arrive apart, after any line of the head."""
     data = request("POST /wsgi/echo?mark=split HTTP/1.1", "Content-Length: 5", CLOSE, body=b"hello")
     pieces = [piece for part in data.split(b"\n") for piece in (part, b"\n")][:-1]
-    assert [mark_of(response) for response in exchange(wire, *pieces)] == ["split"]
+    found = in_pieces(wire, capabilities, *pieces)
+    assert [mark_of(response) for response in found] == ["split"]
+
+
+def in_pieces(wire: Wire, capabilities: Capabilities, *pieces: bytes) -> list[Response]:
+    """Like `exchange`, but the server has the first piece before the others are sent.
+
+    Nothing says that it has, but whole exchanges on other connections in the meantime.
+    """
+    with wire.connect() as connection:
+        connection.send(pieces[0])
+        if capabilities.concurrency != 1:
+            alive(wire)
+            alive(wire)
+        for piece in pieces[1:]:
+            connection.send(piece)
+        return answers(connection)
 
 
 @clause("http/refusal/date", "must", rfc9110("6.6.1"))

@@ -5,6 +5,9 @@ that nothing of it is left, but a new one starts clean. The child watches the fi
 that it has imported, and ends with a status of its own when one changes. If it cannot even start,
 because of a syntax error say, the parent waits for the next change of a source file below the
 working directory.
+
+A file may change between its import and the first look at it. The parent tells when it started the
+child, so that a change since then counts although the file was never seen otherwise.
 """
 
 from __future__ import annotations
@@ -24,7 +27,7 @@ _CHANGED = 66
 
 def is_child() -> bool:
     """Return whether this is the process that serves."""
-    return os.environ.get(_CHILD) == "1"
+    return _CHILD in os.environ
 
 
 def run(serve: Callable[[], int], interval: float) -> int:
@@ -43,7 +46,6 @@ def run(serve: Callable[[], int], interval: float) -> int:
 
 
 def _supervise(interval: float) -> int:
-    environ = {**os.environ, _CHILD: "1"}
     stopped = False
     child: subprocess.Popen[bytes] | None = None
 
@@ -57,7 +59,8 @@ def _supervise(interval: float) -> int:
     signal.signal(signal.SIGINT, forward)
     while True:
         before = _times(_sources())
-        child = subprocess.Popen(_command(), env=environ)
+        started = str(time.time_ns())
+        child = subprocess.Popen(_command(), env={**os.environ, _CHILD: started})
         status = child.wait()
         if stopped or status == 0:
             return max(status, 0)
@@ -89,11 +92,16 @@ class _Watch(threading.Thread):
         self.changed = False
 
     def run(self) -> None:
+        started = int(os.environ[_CHILD])
         known: dict[str, int] = {}
         while True:
             now = _times(_modules())
-            if any(known.get(path, stamp) != stamp for path, stamp in now.items()) or any(
-                path not in now for path in known
+            # Not what lies in the future: it would be a change again each time.
+            new = [stamp for path, stamp in now.items() if path not in known]
+            if (
+                any(started < stamp <= time.time_ns() for stamp in new)
+                or any(now[path] != stamp for path, stamp in known.items() if path in now)
+                or not known.keys() <= now.keys()
             ):
                 self.changed = True
                 os.kill(os.getpid(), signal.SIGTERM)

@@ -582,11 +582,12 @@ def empty_line_refused() -> Handler:
     ],
 )
 def called_before_head() -> Handler:
+    # As if every head came in pieces, whatever arrived together: a mutant knows no luck.
     class Hasty(WSGIRequestHandler):
         def parse_request(self) -> Request | None:
-            buffer = self.connection.buffer
-            if buffer.endswith(b"\r\n") and b"\r\n\r\n" not in buffer and b"/wsgi/" in buffer:
-                self.connection.buffer = buffer + b"\r\n"
+            line, end, rest = self.connection.buffer.partition(b"\r\n")
+            if end and b" /wsgi/" in line:
+                self.connection.buffer = line + b"\r\nHost: early\r\n\r\n" + rest
                 self.connection.searched = 0
             return super().parse_request()
 
@@ -968,7 +969,7 @@ def responses_in_reverse() -> Handler:
 
 
 @server_mutant(
-    "pipelined-requests-dropped",
+    "later-requests-answered-for-another",
     breaks=[
         "http/expect/next-request",
         "http/content-length/valid/plain",
@@ -997,13 +998,15 @@ def responses_in_reverse() -> Handler:
         "wsgi/input/unread/small",
     ],
 )
-def pipelined_dropped() -> Handler:
-    class Dropping(WSGIRequestHandler):
-        def run_wsgi(self, request: Request) -> None:
-            super().run_wsgi(request)
-            self.connection.buffer = b""
+def later_answered_for_another() -> Handler:
+    class Stale(WSGIRequestHandler):
+        def parse_request(self) -> Request | None:
+            request = super().parse_request()
+            if self.connection.served and request is not None and OURS not in self.head:
+                request.path, request.query = "/wsgi/echo", "mark=stale"
+            return request
 
-    return Dropping
+    return Stale
 
 
 @server_mutant(
