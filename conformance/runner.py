@@ -17,13 +17,12 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from conformance import catalogue, expectations, verdicts, waiting
+from conformance import catalogue, expectations, threads, verdicts
 from conformance.backends import Backend, owner
 from conformance.backends.process import describe_exit
 from conformance.clauses import Clause
@@ -152,17 +151,12 @@ class Runner:
         self._listener.preparing(plan.servers, plan.backend.name)
         failed = plan.backend.prepare(plan.servers)
         self._began = True
-        with ThreadPoolExecutor(max_workers=plan.jobs) as pool:
-            futures = [
-                pool.submit(self._run_server, state, failed.get(state.server.name))
-                for state in self._states
-            ]
-            try:
-                waiting.wait(futures)
-            except BaseException:
-                self._stop_workers()
-                waiting.settle(futures)
-                raise
+        threads.each(
+            lambda state: self._run_server(state, failed.get(state.server.name)),
+            self._states,
+            plan.jobs,
+            stop=self._stop_workers,
+        )
 
     def _run_server(self, state: _State, failed: str | None) -> None:
         if self._stopping:

@@ -16,11 +16,10 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import reference_app
-from conformance import waiting
+from conformance import threads
 from conformance.backends import (
     Address,
     Backend,
@@ -190,14 +189,7 @@ class ProcessBackend(Backend):
                 failed[server.name] = str(error)
 
         # Threads, because uv does the work; a lock per environment makes each of them once.
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 2) as pool:
-            futures = [pool.submit(install, server) for server in servers]
-            try:
-                waiting.wait(futures)
-            except BaseException:
-                installers.stop()
-                waiting.settle(futures)
-                raise
+        threads.each(install, servers, os.cpu_count() or 2, stop=installers.stop)
         return failed
 
     def start(self, server: Server, token: str) -> ProcessDeployment:
