@@ -117,7 +117,7 @@ class Run:
         )
         version = identity.version_of(self.server.project) or self.server.version
         self.expectations = expectations.load(
-            self.server.name, self.server.project, version, self._directory
+            self.server.name, self.server.project, version, self._directory, identity.python
         )
         self.emit(
             "started",
@@ -155,13 +155,15 @@ class Run:
             failed and deployment.alive and not readiness.answers(deployment, self.time_limit_s)
         )
         # Asked after that: a process that is ending closes its sockets before it has ended.
-        status = deployment.exit_status()
+        status = readiness.ending(deployment) if silent else deployment.exit_status()
         if status is not None:
             output = deployment.logs(10)
             self._restart()
             return Outcome.CRASHED, f"the deployment ended during the check: {status}\n{output}\n"
         if silent:
             self._restart()
+            if self.broken is None and not deployment.controllable:
+                return Outcome.CRASHED, "the deployment went away during the check and came back\n"
             return outcome, "the deployment did not answer any more afterwards and was restarted\n"
         return outcome, ""
 

@@ -11,6 +11,8 @@ from conformance.client import PeerError, Recorder, Wire
 
 #: Seconds that a deployment may take from its start to its first answer.
 START_LIMIT_S = 60.0
+#: Seconds between the last answer of a process that dies and the news that it is dead.
+END_LIMIT_S = 2.0
 _FIRST_POLL_S = 0.005
 _LAST_POLL_S = 0.1
 
@@ -94,6 +96,17 @@ def answers(deployment: Deployment, time_limit_s: float) -> bool:
     except (PeerError, WrongDeployment):
         return False
     return True
+
+
+def ending(deployment: Deployment) -> str | None:
+    """How a deployment that does not answer any more ended, or None where it is still there.
+
+    A process that dies closes its sockets first, and an engine tells of it last.
+    """
+    deadline = time.monotonic() + END_LIMIT_S
+    while (status := deployment.exit_status()) is None and time.monotonic() < deadline:
+        time.sleep(_LAST_POLL_S)
+    return status
 
 
 def _get(wire: Wire, path: str) -> dict[str, object]:

@@ -11,6 +11,7 @@ from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
     HOST,
     NEXT,
+    alive,
     answers,
     exchange,
     first,
@@ -165,8 +166,13 @@ def test_close_echoed(wire: Wire) -> None:
 def test_close_kept_promise(wire: Wire, target: str) -> None:
     """A server that says `close` in a response answers nothing after it."""
     found = exchange(wire, request(f"GET {target} HTTP/1.1"), NEXT)
+    if not found:
+        alive(
+            wire
+        )  # Nothing was said: what a failure has to be answered with is for another check.
+        return
     marks = [mark_of(response) for response in found[1:]]
-    assert marks == [] if says_close(first(found)) else marks in ([], ["next"])
+    assert marks == [] if says_close(found[0]) else marks in ([], ["next"])
 
 
 # HTTP/1.0
@@ -379,7 +385,7 @@ def test_expect_unknown(wire: Wire) -> None:
     assert statuses(response) in ([417], [200])
 
 
-@clause("http/expect/without-body", "must", EXPECT)
+@clause("http/expect/without-body", "must", rfc9112("6.3"))
 def test_expect_without_body(wire: Wire) -> None:
     """Where no body is announced the server waits for none: the final answer comes."""
     data = request("GET /wsgi/echo HTTP/1.1", "Expect: 100-continue", "Connection: close")

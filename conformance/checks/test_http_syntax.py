@@ -141,7 +141,8 @@ def test_major_version(wire: Wire, version: str) -> None:
 @clause("http/version/minor-unknown", "should", rfc9110("6.2"))
 def test_minor_version(wire: Wire) -> None:
     """HTTP/1.2 is processed as the highest version of HTTP/1 that the server knows."""
-    answered(wire, request("GET /wsgi/environ HTTP/1.2", CLOSE), 200)
+    response = answered(wire, request("GET /wsgi/environ HTTP/1.2", CLOSE), 200)
+    assert response.version == "1.1"
 
 
 @clause("http/version/of-response", "should", rfc9112("2.3"))
@@ -371,10 +372,11 @@ def test_space_before_first(wire: Wire) -> None:
 )
 def test_control_in_value(wire: Wire, character: bytes) -> None:
     """NUL and CR in a value are refused, or become a space each; the application sees neither."""
-    data = request(LINE, b"X-Control: a" + character + b"b", CLOSE)
-    response = answered(wire, data, 200, 400)
-    if response.status == 200:
-        assert environ_of(response).get("HTTP_X_CONTROL") in ("a b", None)
+    found = exchange(wire, request(LINE, b"X-Control: a" + character + b"b", CLOSE))
+    if not found:
+        alive(wire)  # To close without a word is to refuse as well.
+    elif found[0].status != 400:
+        assert environ_of(found[0]).get("HTTP_X_CONTROL") in ("a b", None)
 
 
 @clause("http/field/bare-lf", "may", rfc9112("2.2"))
@@ -491,9 +493,11 @@ def in_pieces(wire: Wire, capabilities: Capabilities, *pieces: bytes) -> list[Re
 @clause("http/refusal/date", "must", rfc9110("6.6.1"))
 def test_refusal_date(wire: Wire) -> None:
     """The server's own 4xx has a Date like any other response."""
-    response = answer(wire, request(LINE, "no colon at all", CLOSE))
-    if 400 <= response.status < 500:
-        response.header("Date")
+    found = exchange(wire, request(LINE, "no colon at all", CLOSE))
+    if not found:
+        alive(wire)  # That it does not answer is for another check.
+    elif 400 <= found[0].status < 500:
+        found[0].header("Date")
 
 
 @clause("http/refusal/closed", "should", rfc9112("2.2"))

@@ -6,6 +6,7 @@
     reason = "Host is not looked at."              # why it is as it is
     reference = "https://github.com/..."           # issue, documentation or source; or "unreported"
     versions = ">=3.0"                             # which releases (PEP 440); all if left out
+    python = "<3.14"                               # on which releases of Python; all if left out
     deployments = ["gunicorn-sync"]                # in a project's file: only these deployments
     crash = true                                   # the deployment dies; covers nothing else
 
@@ -30,7 +31,7 @@ from packaging.version import InvalidVersion, Version
 DIRECTORY = Path(__file__).parent
 
 _TEXTS = ("instead", "reason", "reference")
-_KEYS = {"check", "checks", *_TEXTS, "versions", "deployments", "crash"}
+_KEYS = {"check", "checks", *_TEXTS, "versions", "python", "deployments", "crash"}
 
 
 class ExpectationError(Exception):
@@ -49,19 +50,19 @@ class Expectation:
     reason: str
     reference: str
     versions: SpecifierSet
+    python: SpecifierSet
     deployments: tuple[str, ...]
     crash: bool
     path: Path
     line: int
 
-    def holds_for(self, server: str, version: str | None) -> bool:
-        """Whether it is about this deployment in this version; an unknown version is covered."""
-        if self.deployments and server not in self.deployments:
-            return False
-        try:
-            return version is None or self.versions.contains(Version(version), prereleases=True)
-        except InvalidVersion:
-            return True
+    def holds_for(self, server: str, version: str | None, python: str | None) -> bool:
+        """Whether it is about this deployment in these versions; an unknown version is covered."""
+        return (
+            (not self.deployments or server in self.deployments)
+            and _covers(self.versions, version)
+            and _covers(self.python, python)
+        )
 
     def as_json(self) -> dict[str, Any]:
         """As in results.json."""
@@ -70,18 +71,24 @@ class Expectation:
             "reason": self.reason,
             "reference": self.reference,
             "versions": str(self.versions),
+            "python": str(self.python),
             "crash": self.crash,
             "file": f"{self.path.name}:{self.line}",
         }
 
 
 def load(
-    server: str, project: str, version: str | None, directory: Path = DIRECTORY
+    server: str,
+    project: str,
+    version: str | None,
+    directory: Path = DIRECTORY,
+    python: str | None = None,
 ) -> dict[str, Expectation]:
     """The deviations that are known of a deployment, by check id.
 
     :param version: the server's; None while it is not known, when an entry for any version is
         taken. Then one check may be listed several times, each for other versions.
+    :param python: the version of Python that it runs on; None likewise.
     :raises ExpectationError: a file is not TOML, an entry is incomplete, a check is listed twice,
         or the directory is not there.
     """
@@ -93,10 +100,12 @@ def load(
         if not path.is_file():
             continue
         for expectation in read(path):
-            if not expectation.holds_for(server, version):
+            if not expectation.holds_for(server, version, python):
                 continue
             earlier = found.setdefault(expectation.check, expectation)
-            for_others = version is None and earlier.versions != expectation.versions
+            for_others = (version is None and earlier.versions != expectation.versions) or (
+                python is None and earlier.python != expectation.python
+            )
             if earlier is not expectation and not for_others:
                 where = f"{earlier.path.name}:{earlier.line}"
                 raise ExpectationError(
@@ -196,13 +205,15 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> list[Expectation]:
             line,
             f"expected `reference` as an https link or 'unreported', found {reference!r}",
         )
-    try:
-        # Given another type than text it would make something of most of them.
-        versions = SpecifierSet(str(entry.get("versions", "")))
-    except InvalidSpecifier as error:
-        raise ExpectationError(
-            path, line, f"expected `versions` like '>=3.0,<4', found {entry['versions']!r}"
-        ) from error
+    releases = []
+    for key in ("versions", "python"):
+        try:
+            # Given another type than text it would make something of most of them.
+            releases.append(SpecifierSet(str(entry.get(key, ""))))
+        except InvalidSpecifier as error:
+            raise ExpectationError(
+                path, line, f"expected `{key}` like '>=3.0,<4', found {entry[key]!r}"
+            ) from error
     deployments = entry.get("deployments", [])
     if not isinstance(deployments, list) or not all(isinstance(name, str) for name in deployments):
         raise ExpectationError(
@@ -216,7 +227,8 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> list[Expectation]:
         Expectation(
             check=check.strip(),
             **texts,
-            versions=versions,
+            versions=releases[0],
+            python=releases[1],
             deployments=tuple(deployments),
             crash=crash,
             path=path,
@@ -224,6 +236,13 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> list[Expectation]:
         )
         for check in checks
     ]
+
+
+def _covers(releases: SpecifierSet, version: str | None) -> bool:
+    try:
+        return version is None or releases.contains(Version(version), prereleases=True)
+    except InvalidVersion:
+        return True
 
 
 def _line_of(text: str, pattern: str) -> int:

@@ -114,6 +114,15 @@ def test_versions(tmp_path: Path, versions: str, version: str | None, holds: boo
     assert bool(found) is holds
 
 
+def test_python(tmp_path: Path) -> None:
+    old = ENTRY.replace("Host is", "Once, Host was") + 'python = "<3.13.5"\n'
+    written(tmp_path, server=f'{old}\n{ENTRY}python = ">=3.13.5"\n')
+    for python, reason in [("3.11.7", "Once, Host was not"), ("3.13.5", "Host is not")]:
+        [entry] = expectations.load("server", "project", "1", tmp_path, python).values()
+        assert entry.reason.startswith(reason)
+    assert len(expectations.load("server", "project", "1", tmp_path)) == 1
+
+
 def test_one_check_may_be_listed_once_for_each_range_of_versions(tmp_path: Path) -> None:
     old = ENTRY.replace("Host is", "Once, Host was") + 'versions = "<3"\n'
     written(tmp_path, server=f'{old}\n{ENTRY}versions = ">=3"\n')

@@ -101,6 +101,7 @@ EXPECTATION = {
     "reason": "",
     "reference": "",
     "versions": "",
+    "python": "",
     "crash": False,
     "file": "two.toml:7",
 }

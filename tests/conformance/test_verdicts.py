@@ -20,6 +20,7 @@ def entry(*, crash: bool) -> Expectation:
         reason="Because.",
         reference="unreported",
         versions=SpecifierSet(),
+        python=SpecifierSet(),
         deployments=(),
         crash=crash,
         path=Path("server.toml"),

@@ -348,7 +348,7 @@ def length_wins() -> Handler:
         "http/transfer-encoding/not-chunked/quoted",
         "http/transfer-encoding/not-chunked/parameter",
         "http/transfer-encoding/not-chunked/second-line",
-        "http/transfer-encoding/not-chunked/twice",
+        "http/transfer-encoding/chunked-twice",
         "http/transfer-encoding/not-chunked-closed/gzip",
         "http/transfer-encoding/not-chunked-closed/chunked-not-last",
         "http/transfer-encoding/not-chunked-closed/identity",
@@ -357,7 +357,6 @@ def length_wins() -> Handler:
         "http/transfer-encoding/not-chunked-closed/quoted",
         "http/transfer-encoding/not-chunked-closed/parameter",
         "http/transfer-encoding/not-chunked-closed/second-line",
-        "http/transfer-encoding/not-chunked-closed/twice",
         "http/transfer-encoding/http-1.0",
     ],
 )
