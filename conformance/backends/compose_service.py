@@ -22,6 +22,8 @@ _UNUSED: dict[str, str] = {
     "build": "the images are built beforehand, by Compose",
     "ports": "every run publishes on a random port, so that runs do not meet",
     "depends_on": "the harness decides what starts when",
+    "pull_policy": "the image is built before anything starts",
+    "restart": "the suite restarts what died, and says so",
     "profiles": "the names given to the harness decide what starts",
     "networks": "a run's servers have nothing to say to each other",
 }

@@ -34,6 +34,7 @@ def test_an_entry_is_read_with_its_place(tmp_path: Path) -> None:
         "reason": "Host is not looked at.",
         "reference": "https://example.org/issue/1",
         "versions": "<4,>=3.0",
+        "python": "",
         "crash": True,
         "file": "server.toml:3",
     }
@@ -167,7 +168,7 @@ def changed(old: str, new: str) -> str:
     return "# a comment\n" + ENTRY.replace(old, new)
 
 
-KEYS = "check, checks, crash, deployments, instead, reason, reference, versions"
+KEYS = "check, checks, crash, deployments, instead, python, reason, reference, versions"
 
 MALFORMED = {
     "not TOML": (
