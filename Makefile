@@ -8,6 +8,7 @@ ARGS ?=
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+BENCH := $(VENV)/bench
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
@@ -59,10 +60,17 @@ requirements: $(READY) ## pin what environments and images install, as of today
 	for file in docker/requirements/*.in; do $(COMPILE) $$file --output-file $${file%.in}.txt || exit 1; done
 	$(COMPILE) pyproject.toml --output-file docker/requirements/conformance.txt
 	$(COMPILE) pyproject.toml --group dev --all-extras --output-file requirements/dev.txt
+	$(COMPILE) --group bench --output-file requirements/bench.txt
 
-bench: $(READY) ## how fast the framework and the server are, side by side with others
-	$(BIN)/python benchmarks/framework.py
-	$(BIN)/python benchmarks/server.py
+$(BENCH)/ready: requirements/bench.txt $(READY)
+	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement docker/requirements/reference.txt
+	@touch $@
+
+bench: $(BENCH)/ready ## how fast the framework and the server are, side by side with others; needs wrk
+	PYTHONPATH=. $(BENCH)/bin/python benchmarks/framework.py
+	PYTHONPATH=. $(BENCH)/bin/python benchmarks/server.py
 
 fuzz: $(READY) ## a million malformed requests for the reference server
 	$(BIN)/python -m tests.serving.fuzz
