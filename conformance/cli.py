@@ -288,7 +288,7 @@ def _run_servers(parsed: argparse.Namespace, servers: Sequence[Server]) -> int:
     every = checks if not parsed.expression else catalogue.collect()
     ids = {check.id for check in every}
     for server in servers:
-        known = expectations.load(server.name, server.project, None, parsed.expectations)
+        known = expectations.load(server.name, server.expectations, None, parsed.expectations)
         expectations.check_ids(known.values(), ids)
     console = _console()
     plan = Plan(

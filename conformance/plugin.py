@@ -83,7 +83,7 @@ class Run:
         #: Why no further check can be made.
         self.broken: str | None = None
         # Read before anything is started, so that a mistake in a file is told at once.
-        expectations.load(self.server.name, self.server.project, None, self._directory)
+        expectations.load(self.server.name, self.server.expectations, None, self._directory)
         self._events = os.fdopen(option.wsgi_events, "w") if option.wsgi_events else None
 
     @property
@@ -117,7 +117,7 @@ class Run:
         )
         version = identity.version_of(self.server.project) or self.server.version
         self.expectations = expectations.load(
-            self.server.name, self.server.project, version, self._directory, identity.python
+            self.server.name, self.server.expectations, version, self._directory, identity.python
         )
         self.emit(
             "started",
@@ -238,7 +238,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     run = config.stash.get(_run, None)
     if run is not None:
         try:
-            loaded = expectations.load(run.server.name, run.server.project, None, run._directory)
+            loaded = expectations.load(
+                run.server.name, run.server.expectations, None, run._directory
+            )
             expectations.check_ids(loaded.values(), known)
         except expectations.ExpectationError as error:
             raise pytest.UsageError(str(error)) from error

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from conformance.backends import Deployment, StartError
 from conformance.client import PeerError, Recorder, Wire
 
+#: The project that is no distribution: its version is Python's.
+STANDARD_LIBRARY = "wsgiref"
 #: Seconds that a deployment may take from its start to its first answer.
 START_LIMIT_S = 60.0
 #: Seconds between the last answer of a process that dies and the news that it is dead.
@@ -27,6 +29,8 @@ class Identity:
 
     def version_of(self, project: str) -> str | None:
         """The installed version of a distribution, as the deployment itself sees it."""
+        if project == STANDARD_LIBRARY:
+            return self.python
         wanted = project.lower().replace("_", "-")
         for name, version in self.versions.items():
             if name.lower().replace("_", "-") == wanted:

@@ -90,6 +90,8 @@ class Server:
     :param version: the pinned version of that distribution, or None where nothing pins it.
     :param requirements: the hash-pinned requirements file, or None.
     :param capabilities: what the deployment declares that it can do.
+    :param expectations: the name of the expectations file that it shares with others; its project's
+        where the service names none.
     :param backends: the backends that can run it, of ``docker`` and ``process``.
     :param service: the Compose service as it stands in the file, not interpolated.
     :param source: the Compose file.
@@ -101,6 +103,7 @@ class Server:
     requirements: Path | None
     documentation: str
     capabilities: Capabilities
+    expectations: str
     backends: tuple[str, ...]
     service: Mapping[str, Any] = field(repr=False)
     source: Path = field(repr=False)
@@ -242,7 +245,14 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
         where = extension.lines.get(key, line)
         return RegistryError(path, where, f"{name}: {message}")
 
-    known = {"project", "requirements", "documentation", "capabilities", "backends"}
+    known = {
+        "project",
+        "requirements",
+        "documentation",
+        "capabilities",
+        "expectations",
+        "backends",
+    }
     for key in extension:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
@@ -276,6 +286,9 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
         except ValueError as error:
             raise RegistryError(path, where, f"{name}: `{variable}`: {error}") from error
 
+    shared = extension.get("expectations", extension["project"].lower())
+    if not isinstance(shared, str):
+        raise wrong("expectations", f"expected the name of a file, found {shared!r}")
     requirements = None
     if extension.get("requirements") is not None:
         requirements = path.parent / str(extension["requirements"])
@@ -298,6 +311,7 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
         requirements=requirements,
         documentation=extension["documentation"],
         capabilities=capabilities,
+        expectations=shared,
         backends=tuple(backends),
         service=service,
         source=path,
@@ -309,7 +323,9 @@ def _pinned_version(project: str, requirements: Path | None) -> str | None:
         return __version__
     if requirements is None:
         return None
-    pattern = re.compile(rf"^{re.escape(project)}==([^\s;\\]+)", re.IGNORECASE | re.MULTILINE)
+    # A distribution's name may be written with any of the three (PyPA, "Names and normalization").
+    name = re.sub(r"[-_.]+", "[-_.]+", project)
+    pattern = re.compile(rf"^{name}==([^\s;\\]+)", re.IGNORECASE | re.MULTILINE)
     match = pattern.search(requirements.read_text(encoding="utf-8"))
     return match[1] if match else None
 

@@ -11,8 +11,9 @@
     crash = true                                   # the deployment dies; covers nothing else
 
 Checks that fail alike and for one reason share an entry, each by its whole id: `checks = [...]`.
-`waitress.toml` holds for the deployment of that name and for every deployment of that project. An
-entry that does not hold any more is a stale one and makes the run fail.
+`waitress.toml` holds for the deployment of that name and for every deployment of that project; a
+service may name another file to share (`expectations`), because what fails is another project's
+code. An entry that does not hold any more is a stale one and makes the run fail.
 """
 
 from __future__ import annotations
@@ -79,13 +80,15 @@ class Expectation:
 
 def load(
     server: str,
-    project: str,
+    shared: str,
     version: str | None,
     directory: Path = DIRECTORY,
     python: str | None = None,
 ) -> dict[str, Expectation]:
     """The deviations that are known of a deployment, by check id.
 
+    :param server: the deployment's name, and that of the file which is its own.
+    :param shared: the name of the file that it shares with others, its project's mostly.
     :param version: the server's; None while it is not known, when an entry for any version is
         taken. Then one check may be listed several times, each for other versions.
     :param python: the version of Python that it runs on; None likewise.
@@ -95,7 +98,7 @@ def load(
     if not directory.is_dir():
         raise ExpectationError(directory, None, "is no directory, so it has no expectations")
     found: dict[str, Expectation] = {}
-    for name in dict.fromkeys([project.lower(), server]):
+    for name in dict.fromkeys([shared, server]):
         path = directory / f"{name}.toml"
         if not path.is_file():
             continue

@@ -27,7 +27,7 @@ def written(directory: Path, **texts: str) -> Path:
 
 def test_an_entry_is_read_with_its_place(tmp_path: Path) -> None:
     written(tmp_path, server="# why\n\n" + ENTRY + 'versions = ">=3.0,<4"\ncrash = true\n')
-    found = expectations.load("server", "Project", None, tmp_path)
+    found = expectations.load("server", "project", None, tmp_path)
     assert list(found) == ["http/host/missing"]
     assert found["http/host/missing"].as_json() == {
         "instead": "Answers 200.",
@@ -84,7 +84,7 @@ def test_the_files_of_project_and_deployment_both_hold(tmp_path: Path) -> None:
 
 def test_a_file_is_found_by_the_project_in_lower_case(tmp_path: Path) -> None:
     written(tmp_path, werkzeug=ENTRY)
-    assert len(expectations.load("werkzeug-threaded", "Werkzeug", None, tmp_path)) == 1
+    assert len(expectations.load("werkzeug-threaded", "werkzeug", None, tmp_path)) == 1
 
 
 def test_deployments_narrow_a_projects_entry(tmp_path: Path) -> None:
@@ -317,10 +317,10 @@ def test_what_is_shipped_is_well_formed_and_about_checks_and_servers_that_there_
         expectations.check_ids(entries, checks)
         assert {name for entry in entries for name in entry.deployments} <= names, path
     for server in servers:
-        expectations.load(server.name, server.project, server.version)
+        expectations.load(server.name, server.expectations, server.version)
 
 
 def test_nothing_is_known_to_deviate_in_the_reference_server() -> None:
     for server in registry.load():
         if server.project == registry.OWN_PROJECT:
-            assert expectations.load(server.name, server.project, server.version) == {}
+            assert expectations.load(server.name, server.expectations, server.version) == {}

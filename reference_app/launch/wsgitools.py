@@ -1,0 +1,12 @@
+"""wsgitools' SCGI server, to stand behind a web server (its documentation, "wsgitools.scgi")."""
+
+from __future__ import annotations
+
+from wsgitools.scgi.forkpool import SCGIServer
+
+from reference_app.launch import parser
+from reference_app.wsgi import application
+
+if __name__ == "__main__":
+    arguments = parser("wsgitools").parse_args()
+    SCGIServer(application, arguments.port, interface=arguments.host).run()
