@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from conformance.client import Connection, PeerError, Response, Wire
+from conformance.client import Connection, PeerError, Response, Wire, http
 from conformance.client.http import Client
 
 HOST = "wsgi-conform.test"
@@ -40,24 +40,14 @@ NEXT = marked("next", "Connection: close")
 SMUGGLED = marked("smuggled")
 
 
-class Found(dict[str, Any]):
-    """A JSON object of the peer's: what is missing in it is the peer's fault and no KeyError."""
-
-    def __missing__(self, key: str) -> Any:
-        raise PeerError(f"expected {key!r} in {sorted(self)}")
-
-
-def read_json(response: Response) -> Any:
+def read_json(response: Response, shape: type = dict) -> Any:
     """The JSON of a response of status 200.
 
-    :raises PeerError: it is not 200, or not JSON.
+    :raises PeerError: it is not 200, not JSON, or not of this shape.
     """
     if response.status != 200:
         raise PeerError(f"expected 200, found {response.describe()}: {response.body[:200]!r}")
-    try:
-        return json.loads(response.body, object_hook=Found)
-    except ValueError as error:
-        raise PeerError(f"expected JSON, found {response.body[:200]!r}") from error
+    return http.read_json(response, shape)
 
 
 def mark_of(response: Response) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -10,8 +9,9 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from conformance.capabilities import Capabilities
+from conformance.checks.probes import read_json
 from conformance.clauses import clause, flask, pep3333
-from conformance.client import Connection, PeerError, Response, Wire
+from conformance.client import Connection, Wire
 from conformance.client.http import Client
 
 #: How many requests meet where the deployment declares no bound.
@@ -22,15 +22,6 @@ SHORT_PATIENCE_S = 0.4
 CONTEXT = flask("reqcontext", "How the Context Works")
 APP_CONTEXT = flask("appcontext", "Lifetime of the Context")
 VARIABLES = pep3333("environ Variables")
-
-
-def read_json(response: Response) -> dict[str, Any]:
-    """A JSON object in a response of status 200."""
-    if response.status != 200:
-        raise PeerError(f"expected 200, found {response.describe()}: {response.body[:200]!r}")
-    found = json.loads(response.body)
-    assert isinstance(found, dict)
-    return found
 
 
 def meet(

@@ -165,7 +165,7 @@ def test_close_echoed(wire: Wire) -> None:
 )
 def test_close_kept_promise(wire: Wire, target: str) -> None:
     """A server that says `close` in a response answers nothing after it."""
-    found = exchange(wire, request(f"GET {target} HTTP/1.1"), NEXT)
+    found = exchange(wire, request(f"GET {target} HTTP/1.1") + NEXT)
     if not found:
         alive(
             wire

@@ -15,7 +15,6 @@ from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
     HOST,
     NEXT,
-    Found,
     alive,
     answers,
     exchange,
@@ -27,6 +26,7 @@ from conformance.checks.probes import (
 )
 from conformance.clauses import clause, rfc9110, rfc9112
 from conformance.client import Response, Wire
+from conformance.client.http import Found
 
 LINE = "GET /wsgi/environ HTTP/1.1"
 CLOSE = "Connection: close"

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from conformance.checks.probes import HOST, Found, read_json, request
+from conformance.checks.probes import HOST, read_json, request
 from conformance.clauses import Source, clause, pep3333, rfc9110
 from conformance.client import Wire
+from conformance.client.http import Found
 
 VARIABLES = pep3333("environ Variables")
 DETAILS = pep3333("Specification Details")

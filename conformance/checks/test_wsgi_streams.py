@@ -10,7 +10,7 @@ import pytest
 
 from conformance.checks.probes import NEXT, answers, mark_of, read_json, request
 from conformance.clauses import clause, pep3333
-from conformance.client import PeerError, Wire
+from conformance.client import PeerError, Response, Wire
 
 STREAMS = pep3333("Input and Error Streams")
 UNICODE = pep3333("Unicode Issues")
@@ -29,15 +29,23 @@ def read(wire: Wire, body: bytes, *steps: str) -> list[dict[str, Any]]:
     with wire.connect() as connection:
         connection.request("POST", f"/wsgi/input?{query}", body=body)
         connection.send(NEXT)
-        found: list[dict[str, Any]] = read_json(connection.receive("POST"))
-    if len(found) != len(steps):
-        raise PeerError(f"expected what {len(steps)} reads gave, found {found}")
-    return found
+        return read_steps(connection.receive("POST"), len(steps))
 
 
 def values(found: list[dict[str, Any]]) -> list[Any]:
     """The values alone; a read that raised shows what it raised."""
     return [step.get("value", step) for step in found]
+
+
+def read_steps(response: Response, count: int) -> list[dict[str, Any]]:
+    """What each of so many reads gave.
+
+    :raises PeerError: the response tells of something else.
+    """
+    found: list[dict[str, Any]] = read_json(response, list)
+    if len(found) != count or not all(isinstance(step, dict) for step in found):
+        raise PeerError(f"expected what {count} reads gave, found {found}")
+    return found
 
 
 @clause("wsgi/input/bytes", "must", UNICODE)
@@ -123,7 +131,7 @@ def test_no_body(wire: Wire, step: str, expected: object) -> None:
     with wire.connect() as connection:
         connection.request("GET", f"/wsgi/input?do={step}")
         connection.send(NEXT)
-        assert values(read_json(connection.receive())) == [expected]
+        assert values(read_steps(connection.receive(), 1)) == [expected]
 
 
 @clause("wsgi/input/readline", "must", STREAMS)
@@ -214,7 +222,7 @@ def test_dechunked(wire: Wire, step: str, expected: object) -> None:
             )
         )
         connection.send(NEXT)
-        assert values(read_json(connection.receive("POST"))) == [expected]
+        assert values(read_steps(connection.receive("POST"), 1)) == [expected]
 
 
 @clause("wsgi/input/unread", "must", OTHER)

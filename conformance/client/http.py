@@ -9,6 +9,7 @@ not depend on keep-alive, which has checks of its own.
 from __future__ import annotations
 
 import io
+import json
 import time
 from collections.abc import Callable
 from email.message import Message
@@ -27,6 +28,31 @@ from conformance.client.wire import PeerError, Response, Wire
 POLL_S = 0.005
 
 
+class Found(dict[str, Any]):
+    """A JSON object of the peer's: what is missing in it is the peer's fault and no KeyError."""
+
+    def __missing__(self, key: str) -> Any:
+        raise PeerError(f"expected {key!r} in {sorted(self)}")
+
+
+def read_json(response: Response, shape: type = dict) -> Any:
+    """The body of a response, read as JSON.
+
+    :param shape: what it has to be: dict, or another of those that JSON gives.
+    :raises PeerError: it is not JSON, or has another shape.
+    """
+    try:
+        found = json.loads(response.body, object_hook=Found)
+    except ValueError:
+        found = None
+    if not isinstance(found, shape):
+        raise PeerError(
+            f"expected JSON, {shape.__name__}, "
+            f"found {response.describe()} with body {response.body[:200]!r}"
+        )
+    return found
+
+
 class Answer(requests.Response):
     """A requests response that blames the peer for what is missing or cannot be read in it."""
 
@@ -40,17 +66,13 @@ class Answer(requests.Response):
         """
         return self.wire.header(name)
 
-    def json(self, **kwargs: Any) -> Any:
+    def json(self, *, shape: type = dict, **kwargs: Any) -> Any:
         """The body read as JSON.
 
-        :raises PeerError: it is not JSON.
+        :param shape: what it has to be: dict, or another of those that JSON gives.
+        :raises PeerError: it is not JSON, or has another shape.
         """
-        try:
-            return super().json(**kwargs)
-        except requests.JSONDecodeError as error:
-            raise PeerError(
-                f"expected JSON, found {self.wire.describe()} with body {self.content[:200]!r}"
-            ) from error
+        return read_json(self.wire, shape)
 
 
 class _Original:
@@ -167,9 +189,9 @@ class Client(requests.Session):
         """
         deadline = time.monotonic() + self._wire.time_limit_s
         while True:
-            events = self.get(f"/-/journal/{key}").json()
-            if not isinstance(events, list):
-                raise PeerError(f"expected the journal as a list, found {events!r}")
+            events: list[dict[str, Any]] = self.get(f"/-/journal/{key}").json(shape=list)
+            if not all(isinstance(event, dict) for event in events):
+                raise PeerError(f"expected the journal as a list of objects, found {events!r}")
             if until(events) or time.monotonic() > deadline:
                 return events
             time.sleep(POLL_S)

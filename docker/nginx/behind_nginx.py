@@ -1,4 +1,4 @@
-"""Run a server and nginx in front of it as one: they start together, and neither outlives the other.
+"""Run a server and nginx in front of it as one: neither outlives the other.
 
     python3 behind_nginx.py proxy gunicorn --bind unix:/tmp/backend.sock ...
 
