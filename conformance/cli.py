@@ -20,7 +20,7 @@ from typing import Any
 
 from rich.console import Console
 
-from conformance import __version__, catalogue, doctor, expectations, registry, results
+from conformance import __version__, catalogue, doctor, expectations, registry, releases, results
 from conformance.backends import BackendError, EngineUnavailable
 from conformance.backends.remote import NAME, address_of
 from conformance.capabilities import Capabilities
@@ -249,7 +249,7 @@ def _run(parsed: argparse.Namespace) -> int:
             parsed.compose = _remote_registry(Path(directory), parsed.url, parsed.capability or [])
         elif parsed.capability:
             raise UsageError("--capability goes with --url and no server's name")
-        servers = registry.select(registry.load(parsed.compose), parsed.names)
+        servers = releases.select(registry.load(parsed.compose), parsed.names)
         return _run_servers(parsed, servers)
 
 
@@ -288,7 +288,7 @@ def _run_servers(parsed: argparse.Namespace, servers: Sequence[Server]) -> int:
     every = checks if not parsed.expression else catalogue.collect()
     ids = {check.id for check in every}
     for server in servers:
-        known = expectations.load(server.name, server.expectations, None, parsed.expectations)
+        known = expectations.load(server.deployment, server.expectations, None, parsed.expectations)
         expectations.check_ids(known.values(), ids)
     console = _console()
     plan = Plan(

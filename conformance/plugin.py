@@ -20,7 +20,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from conformance import backends, expectations, readiness, registry
+from conformance import backends, expectations, readiness, registry, releases
 from conformance.backends import BackendError, Deployment
 from conformance.backends.remote import RemoteBackend
 from conformance.capabilities import REQUIRABLE, Capabilities
@@ -71,7 +71,7 @@ class Run:
     def __init__(self, config: pytest.Config) -> None:
         option = config.option
         servers = registry.load(option.wsgi_compose)
-        self.server = registry.select(servers, [option.wsgi_server])[0]
+        self.server = releases.select(servers, [option.wsgi_server])[0]
         self.time_limit_s: float = option.wsgi_time_limit
         self._prepared: bool = option.wsgi_prepared
         self._directory: Path = option.wsgi_expectations
@@ -83,7 +83,7 @@ class Run:
         #: Why no further check can be made.
         self.broken: str | None = None
         # Read before anything is started, so that a mistake in a file is told at once.
-        expectations.load(self.server.name, self.server.expectations, None, self._directory)
+        expectations.load(self.server.deployment, self.server.expectations, None, self._directory)
         self._events = os.fdopen(option.wsgi_events, "w") if option.wsgi_events else None
 
     @property
@@ -117,7 +117,11 @@ class Run:
         )
         version = identity.version_of(self.server.project) or self.server.version
         self.expectations = expectations.load(
-            self.server.name, self.server.expectations, version, self._directory, identity.python
+            self.server.deployment,
+            self.server.expectations,
+            version,
+            self._directory,
+            identity.python,
         )
         self.emit(
             "started",
@@ -239,7 +243,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if run is not None:
         try:
             loaded = expectations.load(
-                run.server.name, run.server.expectations, None, run._directory
+                run.server.deployment, run.server.expectations, None, run._directory
             )
             expectations.check_ids(loaded.values(), known)
         except expectations.ExpectationError as error:

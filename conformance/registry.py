@@ -95,6 +95,7 @@ class Server:
     :param backends: the backends that can run it, of ``docker`` and ``process``.
     :param service: the Compose service as it stands in the file, not interpolated.
     :param source: the Compose file.
+    :param base: the deployment that this is another release of; None for those of the file.
     """
 
     name: str
@@ -107,6 +108,12 @@ class Server:
     backends: tuple[str, ...]
     service: Mapping[str, Any] = field(repr=False)
     source: Path = field(repr=False)
+    base: Server | None = field(default=None, repr=False)
+
+    @property
+    def deployment(self) -> str:
+        """The name that it has in the file, and in expectations: its own without a release."""
+        return self.name if self.base is None else self.base.name
 
     def command(self, variables: Mapping[str, str] | None = None) -> list[str]:
         """The command line, with Compose's ``${NAME:-default}`` replaced from `variables`."""

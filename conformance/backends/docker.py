@@ -12,10 +12,12 @@ accepts before the server listens (and closes again), and it makes an orderly cl
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 import os
 import select
 import signal
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -29,6 +31,7 @@ from docker.errors import APIError, NotFound
 from docker.models.containers import Container
 from docker.types import LogConfig
 
+from conformance import releases
 from conformance.backends import (
     Address,
     Backend,
@@ -240,7 +243,7 @@ class DockerDeployment(Deployment):
 
 def container_name(server: Server) -> str:
     """A new name, for the reader of `docker ps`, and to remove a container by that is half made."""
-    return f"wsgi-conform-{server.name}-{uuid4().hex[:12]}"
+    return f"wsgi-conform-{server.name.replace('@', '-')}-{uuid4().hex[:12]}"
 
 
 def _is_port_taken(error: BaseException | None) -> bool:
@@ -306,6 +309,10 @@ class DockerBackend(Backend):
         failures: dict[str, str] = {}
         wanted: dict[tuple[Path, str], list[Server]] = {}
         for server in servers:
+            if server.base is not None:
+                if reason := self._prepare_release(server):
+                    failures[server.name] = reason
+                continue
             try:
                 image = container_settings(server, self._variables)["image"]
             except BackendError as error:
@@ -322,9 +329,31 @@ class DockerBackend(Backend):
                     services[self._builder_of(source, image, users)] = users
                 elif reason := self._missing(client, image):
                     failures |= {server.name: reason for server in users}
-            for service, reason in self._build(source, list(services)).items():
+            for service, reason in self._build([source], list(services)).items():
                 failures |= {server.name: reason for server in services[service]}
         return failures
+
+    def _prepare_release(self, server: Server) -> str | None:
+        """Build the image of a release that is not the pinned one; why that cannot be, or None.
+
+        The Compose file is taken with a second one, which puts the release's requirements in the
+        place of the pinned ones (the argument REQUIREMENTS of docker/Dockerfile).
+        """
+        assert server.base is not None
+        assert server.requirements is not None
+        try:
+            releases.resolve(server)
+        except BackendError as error:
+            return str(error)
+        if "build" not in server.service:
+            return "it has no `build`, so there is no image of another release"
+        arguments = {"REQUIREMENTS": server.requirements.read_text(encoding="utf-8")}
+        service = {"image": server.service["image"], "build": {"args": arguments}}
+        with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
+            override = Path(directory) / "compose.yaml"
+            # JSON is YAML.
+            override.write_text(json.dumps({"services": {server.base.name: service}}))
+            return self._build([server.source, override], [server.base.name]).get(server.base.name)
 
     def _builder_of(self, source: Path, image: str, users: Sequence[Server]) -> str:
         """The service to build an image by, when several share it: each time the same.
@@ -338,7 +367,7 @@ class DockerBackend(Backend):
                 return server.name
         return users[0].name
 
-    def _build(self, source: Path, services: Sequence[str]) -> dict[str, str]:
+    def _build(self, files: Sequence[Path], services: Sequence[str]) -> dict[str, str]:
         """Build the images of these services; the reasons of those that cannot be, by service.
 
         One call for all: Compose builds side by side, and when nothing changed that costs half a
@@ -353,7 +382,8 @@ class DockerBackend(Backend):
             "DOCKER_BUILDKIT": "1",
             "BUILDKIT_PROGRESS": "plain",
         }
-        command = ["docker", "compose", "--ansi", "never", "--file", str(source), "build"]
+        named = [word for file in files for word in ("--file", str(file))]
+        command = ["docker", "compose", "--ansi", "never", *named, "build"]
         if run([*command, *services], environment, BUILD_TIMEOUT_S).status == 0:
             return {}
         with ThreadPoolExecutor(max_workers=4) as pool:

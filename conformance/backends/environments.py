@@ -59,6 +59,36 @@ def make(
     return environment
 
 
+def pin(source: Path, preferred: Path, output: Path, installers: Installers | None = None) -> None:
+    """Pin requirements with hashes, each as it is pinned already wherever that fits.
+
+    :param source: what is required.
+    :param preferred: a pinned requirements file.
+    :param output: the file to write; it is there whole or not at all.
+    :raises BackendError: they cannot be had together; carries the installer's message.
+    """
+    installers = installers or Installers()
+    try:
+        with _locked(output.parent.with_suffix(".lock"), installers) as lock:
+            if output.is_file():
+                return
+            output.parent.mkdir(exist_ok=True)
+            # uv keeps to what its output names already.
+            unfinished = output.with_suffix(".unfinished")
+            shutil.copyfile(preferred, unfinished)
+            options = ["--quiet", "--universal", "--generate-hashes", "--no-header"]
+            options += ["--no-annotate", "--python-version", "3.11"]
+            _uv(
+                installers,
+                lock,
+                *("pip", "compile", *options),
+                *(str(source), "--output-file", str(unfinished)),
+            )
+            unfinished.rename(output)
+    except OSError as error:
+        raise BackendError(f"requirements cannot be pinned: {error}") from error
+
+
 def digest(requirements: Sequence[Path], python: str = sys.executable) -> str:
     """What tells environments with other requirements, or of another Python, apart."""
     found = hashlib.sha256(f"{python} {sys.version}".encode())

@@ -19,7 +19,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import reference_app
-from conformance import threads
+from conformance import releases, threads
 from conformance.backends import (
     Address,
     Backend,
@@ -208,6 +208,7 @@ class ProcessBackend(Backend):
                 f"{server.name} does not run as a local process: its service says "
                 f"`backends: {list(server.backends)}`"
             )
+        releases.resolve(server, installers)
         framework = pinned(self.framework)
         files = [framework]
         if server.requirements is not None and server.requirements != framework:

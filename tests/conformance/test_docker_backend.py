@@ -268,7 +268,7 @@ def test_failed_build_is_that_servers_alone(path_with: Any) -> None:
         echo "$WSGI_CONFORM_FRAMEWORK $*" >> "${0%/*}/calls"
         """
     )
-    failures = DockerBackend("flask")._build(Path("compose.yaml"), ["good", "broken", "fine"])
+    failures = DockerBackend("flask")._build([Path("compose.yaml")], ["good", "broken", "fine"])
     assert failures == {"broken": "its image is not built:\nno such package"}
     calls = (where / "bin" / "calls").read_text().splitlines()
     start = "flask compose --ansi never --file compose.yaml build"
@@ -279,7 +279,7 @@ def test_failed_build_is_that_servers_alone(path_with: Any) -> None:
 def test_old_or_missing_compose_is_said(path_with: Any, answer: str) -> None:
     path_with(answer)
     with pytest.raises(EngineUnavailable, match=r"Docker Compose 2 or newer is needed"):
-        DockerBackend()._build(Path("compose.yaml"), ["any"])
+        DockerBackend()._build([Path("compose.yaml")], ["any"])
 
 
 def test_command_that_does_not_finish_ends_with_its_children(tmp_path: Path) -> None:
