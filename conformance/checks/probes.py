@@ -7,6 +7,7 @@ connection, and a peer that gives none has hung.
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 from conformance.client import Connection, PeerError, Response, Wire, http
@@ -34,6 +35,8 @@ def marked(mark: str, *fields: str) -> bytes:
     return request(f"GET /wsgi/echo?mark={mark} HTTP/1.1", *fields)
 
 
+#: Seconds in which a request that was not answered may still reach the application.
+SETTLE_S = 0.3
 #: What follows a request under test, on the same connection: its last.
 NEXT = marked("next", "Connection: close")
 #: What hides where a body would be: whoever answers it took data for a request.
@@ -78,11 +81,13 @@ def answers(connection: Connection, *methods: str) -> list[Response]:
     return found
 
 
-def exchange(wire: Wire, *pieces: bytes) -> list[Response]:
-    """Send bytes on a connection of their own and read every response until its end."""
+def exchange(wire: Wire, *data: bytes) -> list[Response]:
+    """Send bytes on a connection of their own and read every response until its end.
+
+    All at once: what a server does with the second request must not hang on when it comes.
+    """
     with wire.connect() as connection:
-        for piece in pieces:
-            connection.send(piece)
+        connection.send(b"".join(data))
         return answers(connection)
 
 
@@ -106,9 +111,13 @@ def alive(wire: Wire) -> None:
 
 
 def says_close(response: Response) -> bool:
-    """Whether the response has the connection option `close` (RFC 9112 section 9.6)."""
-    options = ",".join(response.all("Connection")).split(",")
-    return "close" in {option.strip().lower() for option in options}
+    """Whether the response says that it is the last one of its connection (RFC 9112 section 9.3).
+
+    By the connection option `close`, or by being of HTTP/1.0 without the option `keep-alive`.
+    """
+    text = ",".join(response.all("Connection"))
+    options = {option.strip().lower() for option in text.split(",")}
+    return "close" in options or (response.version == "1.0" and "keep-alive" not in options)
 
 
 def bodiless(wire: Wire, method: str, target: str) -> Response:
@@ -128,6 +137,21 @@ def bodiless(wire: Wire, method: str, target: str) -> Response:
     if following:
         assert following[0].status == 200
     return response
+
+
+def settled(client: Client, key: str) -> list[dict[str, Any]]:
+    """The journal of a request whose body the application reads, once it has, or will not.
+
+    A server may call the application although it has closed the connection already.
+    """
+    patience = time.monotonic() + SETTLE_S
+
+    def is_settled(events: list[dict[str, Any]]) -> bool:
+        if not events:
+            return time.monotonic() > patience
+        return any(event.get("event") in ("read", "not-read") for event in events)
+
+    return client.journal(key, until=is_settled)
 
 
 def closed_once(client: Client, key: str) -> None:

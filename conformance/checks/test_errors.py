@@ -415,13 +415,14 @@ def test_stream(wire: Wire, key: str) -> None:
     """A stream that fails after its first block does not look complete to the client.
 
     Either the last chunk or some of the announced length is missing. An answer of HTTP/1.1 that is
-    ended by the close alone cannot be told from a whole one, so a server should not use that form.
-    An error page is right as well, where nothing was sent before the failure.
+    ended by the close alone cannot be told from a whole one, so a server should not use that form;
+    HTTP/1.0 has no other. An error page is right as well, where nothing was sent before the
+    failure.
     """
     connection = wire.connect()
     connection.request("GET", f"/errors/stream?text={key}")
     response = connection.receive_head()
-    if response.status == 500:
+    if response.status == 500 or response.version == "1.0":
         return
     assert response.status == 200, response.describe()
     try:

@@ -20,6 +20,7 @@ from conformance.checks.probes import (
     read_json,
     request,
     says_close,
+    settled,
 )
 from conformance.clauses import clause, pep3333, rfc9110, rfc9112
 from conformance.client import Connection, PeerError, Response, Wire
@@ -144,7 +145,7 @@ def test_close_not_processed(wire: Wire, client: Client, key: str) -> None:
     late = request(f"POST /wsgi/echo?key={key} HTTP/1.1", "Content-Length: 0")
     found = exchange(wire, marked("last", "Connection: close") + late)
     assert [mark_of(response) for response in found] == ["last"]
-    assert client.journal(key, until=lambda _: True) == []
+    assert settled(client, key) == []
 
 
 @clause("http/close/announced", "should", rfc9112("9.6"))
@@ -273,15 +274,18 @@ def test_after_refusal(wire: Wire) -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(marked("half"), id="without-body"),
+        pytest.param(request("GET /wsgi/slow?mark=half HTTP/1.1"), id="without-body"),
         pytest.param(
-            request("POST /wsgi/echo?mark=half HTTP/1.1", "Content-Length: 2", body=b"ab"),
+            request("POST /wsgi/slow?mark=half HTTP/1.1", "Content-Length: 2", body=b"ab"),
             id="with-body",
         ),
     ],
 )
 def test_half_closed(wire: Wire, data: bytes) -> None:
-    """A client that ends its own side after a request still gets the response to it."""
+    """A client that ends its own side after a request still gets the response to it.
+
+    The application takes its time, so that the end is seen before there is an answer.
+    """
     with wire.connect() as connection:
         connection.send(data)
         connection.shutdown_write()
@@ -327,7 +331,7 @@ def test_expect_chunked(wire: Wire) -> None:
             request(
                 "POST /wsgi/echo HTTP/1.1",
                 "Transfer-Encoding: chunked",
-                "Expect: 100-Continue",
+                "Expect: 100-continue",
                 "Connection: close",
             )
         )
@@ -337,6 +341,21 @@ def test_expect_chunked(wire: Wire) -> None:
             assert read_json(connection.receive("POST"))["body"] == "hello"
         else:
             assert interim.status >= 400, interim.describe()
+
+
+@clause("http/expect/without-case", "must", EXPECT)
+def test_expect_without_case(wire: Wire) -> None:
+    """The expectation is the same in any case."""
+    head = request(
+        "POST /wsgi/echo HTTP/1.1",
+        "Content-Length: 5",
+        "Expect: 100-CONTINUE",
+        "Connection: close",
+    )
+    with wire.connect() as connection:
+        connection.send(head)
+        interim = connection.receive_head()
+        assert interim.status == 100 or interim.status >= 400, interim.describe()
 
 
 @clause("http/expect/body-sent-at-once", "must", EXPECT)
@@ -477,7 +496,9 @@ def test_head_fields(wire: Wire) -> None:
 def test_self_delimited(wire: Wire, kind: str) -> None:
     """A body has a length or is chunked, so that its end can be told from a broken connection."""
     response = wire.ask("GET", f"/wsgi/iterable?kind={kind}")
-    assert response.framing in ("content-length", "chunked")
+    # A server of HTTP/1.0 has no chunks, and may not hold several blocks back to count them.
+    if response.version != "1.0" or kind.endswith(("-list", "-of-one")):
+        assert response.framing in ("content-length", "chunked")
 
 
 @clause("http/response/framed-once", "must", rfc9112("6.2"))

@@ -14,6 +14,7 @@ import io
 import json
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 PREFIX = "/wsgi/"
 #: How much of a body comes back in an answer, in bytes; the hash is of all of it.
 BODY_SHOWN = 4096
+#: How long the slow answer takes, in seconds: longer than the end of a connection needs to be seen.
+SLOW_S = 0.3
 #: How much of a body without a known length is read: more than any check sends, so that a server
 #: that makes bytes up is found out instead of filling the memory.
 BODY_LIMIT = 4 * 1024 * 1024
@@ -146,6 +149,14 @@ def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
         "body": body[:BODY_SHOWN].decode("latin-1"),
     }
     return _json(start_response, answer)
+
+
+@at("slow")
+def slow(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Read the body and take a while before the answer."""
+    _read_body(environ)
+    time.sleep(SLOW_S)
+    return _json(start_response, {"query": environ.get("QUERY_STRING", "")})
 
 
 @at("ignore")

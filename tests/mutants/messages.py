@@ -1013,11 +1013,20 @@ def later_answered_for_another() -> Handler:
     breaks=[
         "http/expect/continue",
         "http/expect/continue-chunked",
+        "http/expect/without-case",
     ],
 )
 def never_continues() -> Handler:
     def change(request: Request) -> None:
         request.expects_continue = False
+
+    return reading(change)
+
+
+@server_mutant("expectation-with-case", breaks=["http/expect/without-case"])
+def expectation_with_case() -> Handler:
+    def change(request: Request) -> None:
+        request.expects_continue &= request.fields.get("HTTP_EXPECT") == "100-continue"
 
     return reading(change)
 
