@@ -19,7 +19,7 @@ from conformance.checks.probes import (
     says_close,
 )
 from conformance.clauses import clause, pep3333
-from conformance.client import ConnectionClosed, PeerError, Response, Wire
+from conformance.client import Connection, ConnectionClosed, PeerError, Response, Wire
 from conformance.client.http import Client
 
 DETAILS = pep3333("Specification Details")
