@@ -45,11 +45,13 @@ def judge(outcome: Outcome, expectation: Expectation | None) -> Verdict:
     """The verdict of an outcome under the expectation that is listed for it, if one is.
 
     A listing covers exactly what it says: an entry that does not say `crash` covers no crash, one
-    that does covers nothing else, and none covers an error of the harness.
+    that does covers nothing else, and none covers an error of the harness. One that says why it
+    `varies` is not stale when the check passes.
     """
     match outcome:
         case Outcome.PASSED:
-            return Verdict.PASS if expectation is None else Verdict.FIXED
+            stale = expectation is not None and not expectation.varies
+            return Verdict.FIXED if stale else Verdict.PASS
         case Outcome.FAILED | Outcome.CRASHED:
             crashed = outcome is Outcome.CRASHED
             listed = expectation is not None and expectation.crash is crashed

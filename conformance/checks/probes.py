@@ -107,7 +107,7 @@ def alive(wire: Wire) -> None:
     For what it may pass by without an answer: a server that answers nothing at all has not refused
     anything by it.
     """
-    assert mark_of(first(exchange(wire, NEXT))) == "next"
+    assert mark_of(wire.exchange(NEXT)) == "next"
 
 
 def says_close(response: Response) -> bool:

@@ -9,6 +9,7 @@
     python = "<3.14"                               # on which releases of Python; all if left out
     deployments = ["gunicorn-sync"]                # in a project's file: only these deployments
     crash = true                                   # the deployment dies; covers nothing else
+    varies = "Passes on the other weekdays."       # what outside of a run decides, if it does
 
 Checks that fail alike and for one reason share an entry, each by its whole id: `checks = [...]`.
 `waitress.toml` holds for the deployment of that name and for every deployment of that project; a
@@ -32,7 +33,7 @@ from packaging.version import InvalidVersion, Version
 DIRECTORY = Path(__file__).parent
 
 _TEXTS = ("instead", "reason", "reference")
-_KEYS = {"check", "checks", *_TEXTS, "versions", "python", "deployments", "crash"}
+_KEYS = {"check", "checks", *_TEXTS, "versions", "python", "deployments", "crash", "varies"}
 
 
 class ExpectationError(Exception):
@@ -54,6 +55,7 @@ class Expectation:
     python: SpecifierSet
     deployments: tuple[str, ...]
     crash: bool
+    varies: str
     path: Path
     line: int
 
@@ -74,6 +76,7 @@ class Expectation:
             "versions": str(self.versions),
             "python": str(self.python),
             "crash": self.crash,
+            "varies": self.varies,
             "file": f"{self.path.name}:{self.line}",
         }
 
@@ -225,6 +228,9 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> list[Expectation]:
     crash = entry.get("crash", False)
     if not isinstance(crash, bool):
         raise ExpectationError(path, line, f"expected `crash` to be true or false, found {crash!r}")
+    varies = entry.get("varies", "")
+    if not isinstance(varies, str):
+        raise ExpectationError(path, line, f"expected text for `varies`, found {varies!r}")
     texts = {key: entry[key].strip() for key in _TEXTS}
     return [
         Expectation(
@@ -234,6 +240,7 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> list[Expectation]:
             python=releases[1],
             deployments=tuple(deployments),
             crash=crash,
+            varies=varies.strip(),
             path=path,
             line=line,
         )

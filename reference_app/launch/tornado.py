@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
 
 from tornado.httpserver import HTTPServer
 from tornado.wsgi import WSGIContainer
@@ -12,9 +15,21 @@ from reference_app.launch import parser
 from reference_app.wsgi import application
 
 
+class Executor(ThreadPoolExecutor):
+    """A thread pool whose tasks run each in a context of its own, as in `asyncio.to_thread`.
+
+    Tornado makes a task of the call of the application and one of each step of its iterable. What
+    one of them left in its thread's context would be found there by any later request.
+    """
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Submit a task."""
+        return super().submit(copy_context().run, fn, *args, **kwargs)
+
+
 async def serve(host: str, port: int, threads: int | None) -> None:
     """Serve until the process ends; without threads the application blocks the event loop."""
-    executor = ThreadPoolExecutor(threads) if threads else None
+    executor = Executor(threads) if threads else None
     HTTPServer(WSGIContainer(application, executor=executor)).listen(port, host)
     await asyncio.Event().wait()
 

@@ -36,6 +36,7 @@ def test_an_entry_is_read_with_its_place(tmp_path: Path) -> None:
         "versions": "<4,>=3.0",
         "python": "",
         "crash": True,
+        "varies": "",
         "file": "server.toml:3",
     }
 

@@ -103,6 +103,7 @@ EXPECTATION = {
     "versions": "",
     "python": "",
     "crash": False,
+    "varies": "",
     "file": "two.toml:7",
 }
 

@@ -12,8 +12,8 @@ from conformance.expectations import Expectation
 from conformance.verdicts import Outcome, Verdict, exit_status, judge
 
 
-def entry(*, crash: bool) -> Expectation:
-    """An expectation that does or does not speak of a crash."""
+def entry(*, crash: bool = False, varies: str = "") -> Expectation:
+    """An expectation that does or does not speak of a crash, or of what it depends on."""
     return Expectation(
         check="area/check",
         instead="Something else.",
@@ -23,29 +23,40 @@ def entry(*, crash: bool) -> Expectation:
         python=SpecifierSet(),
         deployments=(),
         crash=crash,
+        varies=varies,
         path=Path("server.toml"),
         line=1,
     )
 
 
-LISTINGS = {"no entry": None, "entry": entry(crash=False), "crash entry": entry(crash=True)}
+LISTINGS = {
+    "no entry": None,
+    "entry": entry(),
+    "crash entry": entry(crash=True),
+    "varying entry": entry(varies="Passes on Sundays."),
+}
 
 JUDGED = [
     (Outcome.PASSED, "no entry", Verdict.PASS),
     (Outcome.PASSED, "entry", Verdict.FIXED),
     (Outcome.PASSED, "crash entry", Verdict.FIXED),
+    (Outcome.PASSED, "varying entry", Verdict.PASS),
     (Outcome.FAILED, "no entry", Verdict.FAIL),
     (Outcome.FAILED, "entry", Verdict.DEVIATION),
     (Outcome.FAILED, "crash entry", Verdict.FAIL),
+    (Outcome.FAILED, "varying entry", Verdict.DEVIATION),
     (Outcome.CRASHED, "no entry", Verdict.FAIL),
     (Outcome.CRASHED, "entry", Verdict.FAIL),
     (Outcome.CRASHED, "crash entry", Verdict.DEVIATION),
+    (Outcome.CRASHED, "varying entry", Verdict.FAIL),
     (Outcome.NOT_APPLICABLE, "no entry", Verdict.NOT_APPLICABLE),
     (Outcome.NOT_APPLICABLE, "entry", Verdict.NOT_APPLICABLE),
     (Outcome.NOT_APPLICABLE, "crash entry", Verdict.NOT_APPLICABLE),
+    (Outcome.NOT_APPLICABLE, "varying entry", Verdict.NOT_APPLICABLE),
     (Outcome.ERROR, "no entry", Verdict.ERROR),
     (Outcome.ERROR, "entry", Verdict.ERROR),
     (Outcome.ERROR, "crash entry", Verdict.ERROR),
+    (Outcome.ERROR, "varying entry", Verdict.ERROR),
 ]
 
 
