@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import traceback
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ from rich.console import Console
 
 from conformance import __version__, catalogue, doctor, expectations, registry, releases, results
 from conformance.backends import BackendError, EngineUnavailable
-from conformance.backends.remote import NAME, address_of
+from conformance.backends.remote import NAME, address_of, in_active_profiles
 from conformance.capabilities import Capabilities
 from conformance.client.wire import TIME_LIMIT_S
 from conformance.plugin import make_backend
@@ -30,7 +31,7 @@ from conformance.progress import LiveProgress, PlainProgress
 from conformance.registry import Server
 from conformance.report import pages, terminal
 from conformance.runner import EXIT_INTERRUPTED, Plan, Runner
-from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR, EXIT_USAGE
+from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR, EXIT_USAGE, Verdict
 
 #: Pytest processes side by side. They wait more than they compute, hence more than processors.
 DEFAULT_JOBS = (os.cpu_count() or 2) * 2
@@ -90,6 +91,13 @@ def _parser() -> argparse.ArgumentParser:
     _add_compose(servers)
     servers.add_argument(
         "--format", choices=("table", "json", "markdown", "github-matrix"), default="table"
+    )
+    servers.add_argument(
+        "--results",
+        metavar="DIR",
+        type=Path,
+        default=Path("results"),
+        help="the run whose verdicts the table shows (default %(default)s)",
     )
     servers.set_defaults(call=_servers)
 
@@ -203,6 +211,8 @@ def _servers(parsed: argparse.Namespace) -> int:
         # The value of `strategy.matrix` in a workflow: one job per server.
         print(json.dumps({"server": [server.name for server in servers]}))
     else:
+        path = parsed.results / results.FILE_NAME
+        last = results.load(path) if path.exists() else None
         rows = [
             (
                 server.name,
@@ -211,11 +221,24 @@ def _servers(parsed: argparse.Namespace) -> int:
                     f"{name} {value}" for name, value in server.capabilities.as_json().items()
                 ),
                 ", ".join(server.backends),
+                _last_verdicts(last, server.name),
             )
             for server in servers
         ]
-        _table(("server", "project", "capabilities", "backends"), rows)
+        _table(("server", "project", "capabilities", "backends", "last run"), rows)
+        if last is not None:
+            print(f"\nlast run: {path}, {last['run']['started']}, {last['run']['backend']}")
     return EXIT_AS_EXPECTED
+
+
+def _last_verdicts(document: dict[str, Any] | None, name: str) -> str:
+    """What a run said of a server, in short."""
+    for server in document["servers"] if document is not None else ():
+        if server["name"] == name:
+            found = Counter(check["verdict"] for check in server["checks"])
+            counted = ", ".join(f"{found[word]} {word}" for word in Verdict if found[word])
+            return f"{server['version'] or ''} {counted or 'nothing'}".strip()
+    return "not run"
 
 
 def _checks(parsed: argparse.Namespace) -> int:
@@ -250,7 +273,27 @@ def _run(parsed: argparse.Namespace) -> int:
         elif parsed.capability:
             raise UsageError("--capability goes with --url and no server's name")
         servers = releases.select(registry.load(parsed.compose), parsed.names)
-        return _run_servers(parsed, servers)
+        console = _console()
+        backend = _backend_name(parsed, console)
+        if not parsed.names:
+            servers = _those_that_run(servers, backend, parsed.url, console)
+        return _run_servers(parsed, servers, backend, console)
+
+
+def _those_that_run(
+    servers: Sequence[Server], backend: str, url: str | None, console: Console
+) -> list[Server]:
+    """What can be run here of all servers, when none was asked for by name; says what cannot."""
+    if url is not None:
+        found, why = in_active_profiles(servers, url), "of a Compose profile that is not active"
+    else:
+        found = [server for server in servers if backend in server.backends]
+        why = f"not made for --backend {backend}"
+    if left_out := [server.name for server in servers if server not in found]:
+        console.print(f"left out, being {why}: {', '.join(left_out)}", soft_wrap=True)
+    if not found:
+        raise UsageError(f"no server is left to run: all are {why}")
+    return found
 
 
 def _remote_registry(directory: Path, url: str, declared: Sequence[str]) -> Path:
@@ -273,7 +316,9 @@ def _remote_registry(directory: Path, url: str, declared: Sequence[str]) -> Path
     return path
 
 
-def _run_servers(parsed: argparse.Namespace, servers: Sequence[Server]) -> int:
+def _run_servers(
+    parsed: argparse.Namespace, servers: Sequence[Server], backend: str, console: Console
+) -> int:
     if parsed.url is not None:
         try:
             for server in servers:
@@ -290,11 +335,10 @@ def _run_servers(parsed: argparse.Namespace, servers: Sequence[Server]) -> int:
     for server in servers:
         known = expectations.load(server.deployment, server.expectations, None, parsed.expectations)
         expectations.check_ids(known.values(), ids)
-    console = _console()
     plan = Plan(
         servers=servers,
         checks=checks,
-        backend=make_backend(_backend_name(parsed, console), parsed.url, parsed.framework, None),
+        backend=make_backend(backend, parsed.url, parsed.framework, None),
         framework=parsed.framework,
         url=parsed.url,
         compose=parsed.compose,

@@ -6,6 +6,7 @@ It is started and stopped by somebody else, so checks that need its control do n
 from __future__ import annotations
 
 import signal
+import socket
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -33,6 +34,34 @@ def address_of(url: str) -> Address:
             f"expected a URL like http://127.0.0.1:8000 (http, a host, no path), found {url!r}"
         )
     return Address(parts.hostname, port)
+
+
+def in_active_profiles(servers: Sequence[Server], url: str) -> list[Server]:
+    """The servers that `docker compose up` has started, seen from a container of the same project.
+
+    Those without a profile are always among them. A profile is active when any of its services is
+    known by name; then all of its servers are, so that one which is missing is noticed.
+    """
+    active: dict[str, bool] = {}
+    found = []
+    for server in servers:
+        profiles = server.service.get("profiles") or []
+        for profile in profiles:
+            if not active.get(profile):
+                active[profile] = _is_known(address_of(url.replace(NAME, server.name)).host)
+    for server in servers:
+        profiles = server.service.get("profiles") or []
+        if not profiles or any(active[profile] for profile in profiles):
+            found.append(server)
+    return found
+
+
+def _is_known(host: str) -> bool:
+    try:
+        socket.getaddrinfo(host, None)
+    except OSError:
+        return False
+    return True
 
 
 class RemoteDeployment(Deployment):
