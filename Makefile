@@ -13,13 +13,13 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all lint format images catalogue requirements bench fuzz clean
+.PHONY: help test test-all lint format images base-image catalogue requirements bench fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 	@echo
 	@echo "  make test-all BACKEND=docker             in containers (process, or auto: what is there)"
-	@echo "  make test-all SERVERS='waitress uwsgi-http-socket' ARGS='-k session'"
+	@echo "  make test-all SERVERS='waitress gunicorn-gthread@23.0.0' ARGS='-k session'"
 
 $(READY): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -48,8 +48,11 @@ format: $(READY) ## write the code in the project's format
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-images: ## build every image
-	docker compose build
+images: ## build every image; PYTHON_VERSION=3.12 or BASE_IMAGE=... for another Python
+	docker compose --profile all build
+
+base-image: ## make the base image from Debian's packages, where no image registry is reached
+	docker/base-image $${BASE_IMAGE:-python:$${PYTHON_VERSION:-3.13}-slim-trixie}
 
 catalogue: $(READY) ## write anew what is generated from the code
 	$(BIN)/python -m tests.mutants.table

@@ -206,7 +206,8 @@ def _servers(parsed: argparse.Namespace) -> int:
     if parsed.format == "json":
         print(json.dumps([server.as_json() for server in servers], indent=2))
     elif parsed.format == "markdown":
-        print(pages.servers([server.as_json() for server in servers]), end="")
+        unavailable = registry.load_not_available(parsed.compose)
+        print(pages.servers([server.as_json() for server in servers], unavailable), end="")
     elif parsed.format == "github-matrix":
         # The value of `strategy.matrix` in a workflow: one job per server.
         print(json.dumps({"server": [server.name for server in servers]}))
@@ -285,14 +286,21 @@ def _those_that_run(
 ) -> list[Server]:
     """What can be run here of all servers, when none was asked for by name; says what cannot."""
     if url is not None:
-        found, why = in_active_profiles(servers, url), "of a Compose profile that is not active"
+        found = in_active_profiles(servers, url)
+        left_out = {
+            server.name: "its Compose profile is not active"
+            for server in servers
+            if server not in found
+        }
     else:
-        found = [server for server in servers if backend in server.backends]
-        why = f"not made for --backend {backend}"
-    if left_out := [server.name for server in servers if server not in found]:
-        console.print(f"left out, being {why}: {', '.join(left_out)}", soft_wrap=True)
+        reasons = {server.name: server.missing(backend) for server in servers}
+        left_out = {name: reason for name, reason in reasons.items() if reason}
+        found = [server for server in servers if server.name not in left_out]
+    for reason in dict.fromkeys(left_out.values()):
+        names = [name for name, why in left_out.items() if why == reason]
+        console.print(f"left out ({reason}): {', '.join(names)}", soft_wrap=True)
     if not found:
-        raise UsageError(f"no server is left to run: all are {why}")
+        raise UsageError("no server is left to run")
     return found
 
 

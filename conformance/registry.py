@@ -12,6 +12,7 @@ import difflib
 import os
 import re
 import shlex
+import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +24,7 @@ from conformance import __version__
 from conformance.capabilities import Capabilities
 
 EXTENSION = "x-wsgi-conform"
+NOT_AVAILABLE = "x-not-available"
 BACKENDS = ("docker", "process")
 OWN_PROJECT = "wsgi-conform"
 
@@ -93,6 +95,7 @@ class Server:
     :param expectations: the name of the expectations file that it shares with others; its project's
         where the service names none.
     :param backends: the backends that can run it, of ``docker`` and ``process``.
+    :param programs: what has to be on the PATH of a machine where it is to be a local process.
     :param service: the Compose service as it stands in the file, not interpolated.
     :param source: the Compose file.
     :param base: the deployment that this is another release of; None for those of the file.
@@ -106,9 +109,19 @@ class Server:
     capabilities: Capabilities
     expectations: str
     backends: tuple[str, ...]
+    programs: tuple[str, ...]
     service: Mapping[str, Any] = field(repr=False)
     source: Path = field(repr=False)
     base: Server | None = field(default=None, repr=False)
+
+    def missing(self, backend: str) -> str | None:
+        """Why it does not run on this machine by this backend, or None where it should."""
+        if backend not in self.backends:
+            return f"it runs by {' and '.join(self.backends)} alone"
+        wanting = [name for name in self.programs if shutil.which(name) is None]
+        if backend == "process" and wanting:
+            return f"its installation needs {', '.join(wanting)}, which is not on the PATH"
+        return None
 
     @property
     def deployment(self) -> str:
@@ -199,6 +212,20 @@ def load(path: Path | None = None) -> list[Server]:
     :raises RegistryError: the file is missing, is not YAML, or describes a server wrongly.
     """
     path = path or default_path()
+    services: Located = _read(path)["services"]
+    servers = [
+        _server(path, name, service, services.lines[name])
+        for name, service in services.items()
+        if isinstance(service, Located) and EXTENSION in service
+    ]
+    if not servers:
+        raise RegistryError(
+            path, services.line, f"no service has `{EXTENSION}`, so none is a server"
+        )
+    return servers
+
+
+def _read(path: Path) -> Located:
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
@@ -217,17 +244,25 @@ def load(path: Path | None = None) -> list[Server]:
     if not isinstance(document, Located) or not isinstance(document.get("services"), Located):
         line = document.lines.get("services", 1) if isinstance(document, Located) else 1
         raise RegistryError(path, line, "expected a Compose file with a mapping `services`")
-    services: Located = document["services"]
-    servers = [
-        _server(path, name, service, services.lines[name])
-        for name, service in services.items()
-        if isinstance(service, Located) and EXTENSION in service
-    ]
-    if not servers:
-        raise RegistryError(
-            path, services.line, f"no service has `{EXTENSION}`, so none is a server"
-        )
-    return servers
+    return document
+
+
+def load_not_available(path: Path | None = None) -> list[dict[str, str]]:
+    """What the file says of servers that could not be had: `name`, what was `tried` and `found`.
+
+    :raises RegistryError: the file cannot be read, or an entry is not of these three texts.
+    """
+    path = path or default_path()
+    document = _read(path)
+    entries = document.get(NOT_AVAILABLE, [])
+    for entry in entries:
+        texts = isinstance(entry, dict) and all(isinstance(text, str) for text in entry.values())
+        if not texts or set(entry) != {"name", "tried", "found"}:
+            line = document.lines[NOT_AVAILABLE]
+            raise RegistryError(
+                path, line, f"expected `name`, `tried` and `found` in each of `{NOT_AVAILABLE}`"
+            )
+    return [dict(entry) for entry in entries]
 
 
 def select(servers: Sequence[Server], names: Sequence[str]) -> list[Server]:
@@ -259,6 +294,7 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
         "capabilities",
         "expectations",
         "backends",
+        "programs",
     }
     for key in extension:
         if key not in known:
@@ -304,6 +340,9 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
     backends = extension.get("backends", list(BACKENDS))
     if not isinstance(backends, list) or not backends or not set(backends) <= set(BACKENDS):
         raise wrong("backends", f"expected a list of {' and '.join(BACKENDS)}, found {backends!r}")
+    programs = extension.get("programs", [])
+    if not isinstance(programs, list) or not all(isinstance(name, str) for name in programs):
+        raise wrong("programs", f"expected a list of names of programs, found {programs!r}")
     declared = extension.get("capabilities") or {}
     if not isinstance(declared, dict):
         raise wrong("capabilities", f"expected a mapping for `capabilities`, found {declared!r}")
@@ -320,6 +359,7 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
         capabilities=capabilities,
         expectations=shared,
         backends=tuple(backends),
+        programs=tuple(programs),
         service=service,
         source=path,
     )

@@ -203,11 +203,8 @@ class ProcessBackend(Backend):
     def _environment(
         self, server: Server, installers: environments.Installers | None = None
     ) -> Path:
-        if self.name not in server.backends:
-            raise BackendError(
-                f"{server.name} does not run as a local process: its service says "
-                f"`backends: {list(server.backends)}`"
-            )
+        if reason := server.missing(self.name):
+            raise BackendError(f"{server.name} does not run as a local process here: {reason}")
         releases.resolve(server, installers)
         framework = pinned(self.framework)
         files = [framework]

@@ -561,10 +561,14 @@ def test_error_length_not_met(wire: Wire) -> None:
     """A failure in the middle of a body with a length ends the connection before its time."""
     with wire.connect() as connection:
         connection.request("GET", "/wsgi/raise/after-block?length=1000")
-        response = connection.receive_head()
+        try:
+            response = connection.receive_head()
+        except ConnectionClosed:
+            return
         assert response.status in (200, 500)
         if response.status == 200:
-            assert rest_of(connection, response) == b"first;"
+            # What was not sent yet when it failed may be dropped.
+            assert b"first;".startswith(rest_of(connection, response))
 
 
 # close()
