@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from email.utils import format_datetime, parsedate_to_datetime
 from typing import Any
 
@@ -28,6 +29,8 @@ from conformance.client.http import Client
 
 PERSISTENCE = rfc9112("9.3")
 EXPECT = rfc9110("10.1.1")
+#: Seconds after which an application that takes its time has begun.
+AT_WORK_S = 0.15
 
 
 def asked(connection: Connection, mark: str) -> Response:
@@ -302,10 +305,11 @@ def test_after_refusal(wire: Wire) -> None:
 def test_half_closed(wire: Wire, data: bytes) -> None:
     """A client that ends its own side after a request still gets the response to it.
 
-    The application takes its time, so that the end is seen before there is an answer.
+    The application takes its time, and the end comes while it is at work.
     """
     with wire.connect() as connection:
         connection.send(data)
+        time.sleep(AT_WORK_S)
         connection.shutdown_write()
         assert [mark_of(response) for response in answers(connection)] == ["half"]
 
@@ -388,8 +392,7 @@ def test_expect_at_once(wire: Wire) -> None:
 def test_expect_next(wire: Wire) -> None:
     """After an expectation was met the next request on the connection is in step."""
     with wire.connect() as connection:
-        connection.send(expecting("echo?mark=first", "X-None: 1") + b"hello")
-        connection.send(NEXT)
+        connection.send(expecting("echo?mark=first", "X-None: 1") + b"hello" + NEXT)
         marks = [mark_of(response) for response in answers(connection)]
     assert marks in (["first"], ["first", "next"])
 

@@ -197,8 +197,7 @@ def test_length_of_head(wire: Wire) -> None:
     """The body of a HEAD request is a body as well: what hides in it is not answered."""
     with wire.connect() as connection:
         start = "HEAD /wsgi/echo?mark=first HTTP/1.1"
-        connection.send(request(start, f"Content-Length: {len(SMUGGLED)}", body=SMUGGLED))
-        connection.send(NEXT)
+        connection.send(request(start, f"Content-Length: {len(SMUGGLED)}", body=SMUGGLED) + NEXT)
         no_more_than(wire, answers(connection, "HEAD"), "next")
 
 
@@ -304,8 +303,11 @@ def test_chunked(wire: Wire, body: bytes, content: bytes) -> None:
 def test_chunked_in_pieces(wire: Wire, body: bytes, content: bytes) -> None:
     """It makes no difference that the body comes in pieces of one byte."""
     data = request(ECHO, CHUNKED, "Connection: close", body=body)
-    found = exchange(wire, data[: -len(body)], *(bytes([byte]) for byte in body))
-    assert received(first(found)) == content
+    with wire.connect() as connection:
+        connection.send(data[: -len(body)])
+        for byte in body:
+            connection.send(bytes([byte]))
+        assert received(first(answers(connection))) == content
 
 
 @clause("http/chunked/coding-name", "must", rfc9112("7"), requires=CHUNKED_INPUT)
@@ -339,7 +341,7 @@ def test_chunked_big(wire: Wire) -> None:
     ("trailer", "name"),
     [
         pytest.param("X-Trailer: 1", "HTTP_X_TRAILER", id="unknown"),
-        pytest.param("X-Forwarded-For: 1", "HTTP_X_FORWARDED_FOR", id="forwarded-for"),
+        pytest.param("X-Forwarded-For: 192.0.2.1", "HTTP_X_FORWARDED_FOR", id="forwarded-for"),
         pytest.param("Authorization: Basic eDp5", "HTTP_AUTHORIZATION", id="authorization"),
     ],
 )
@@ -348,7 +350,10 @@ def test_trailer(wire: Wire, trailer: str, name: str) -> None:
     body = f"5\r\nhello\r\n0\r\n{trailer}\r\n\r\n".encode()
     data = request("POST /wsgi/environ HTTP/1.1", CHUNKED, "Connection: close", body=body)
     answer = first(exchange(wire, data))
-    assert answer.status >= 400 or name not in read_json(answer)["values"]
+    if answer.status < 400:
+        # A proxy may have a field of that name of its own.
+        found = read_json(answer)["values"].get(name, {"value": ""})
+        assert trailer.partition(": ")[2] not in found["value"]
 
 
 INVALID_CHUNKED = [
@@ -496,7 +501,7 @@ CONFLICTING = [
 def test_conflict(wire: Wire, fields: list[str]) -> None:
     """With both, Transfer-Encoding decides or the request is refused; Content-Length never does."""
     answer = first(exchange(wire, request(ECHO, *fields, body=HELLO), NEXT))
-    if answer.status != 400:
+    if answer.status not in (400, 501):
         assert received(answer) == b"hello"
 
 

@@ -27,8 +27,7 @@ def read(wire: Wire, body: bytes, *steps: str) -> list[dict[str, Any]]:
     """
     query = urlencode([("do", step) for step in steps])
     with wire.connect() as connection:
-        connection.request("POST", f"/wsgi/input?{query}", body=body)
-        connection.send(NEXT)
+        connection.request("POST", f"/wsgi/input?{query}", body=body, behind=NEXT)
         return read_steps(connection.receive("POST"), len(steps))
 
 
@@ -129,8 +128,7 @@ def test_past_end(wire: Wire) -> None:
 def test_no_body(wire: Wire, step: str, expected: object) -> None:
     """Without a body the stream is at its end from the beginning."""
     with wire.connect() as connection:
-        connection.request("GET", f"/wsgi/input?do={step}")
-        connection.send(NEXT)
+        connection.request("GET", f"/wsgi/input?do={step}", behind=NEXT)
         assert values(read_steps(connection.receive(), 1)) == [expected]
 
 
@@ -218,10 +216,9 @@ def test_dechunked(wire: Wire, step: str, expected: object) -> None:
             request(
                 f"POST /wsgi/input?do={step} HTTP/1.1",
                 "Transfer-Encoding: chunked",
-                body=b"5\r\nhello\r\n7\r\n world\n\r\n4\r\nnext\r\n0\r\n\r\n",
+                body=b"5\r\nhello\r\n7\r\n world\n\r\n4\r\nnext\r\n0\r\n\r\n" + NEXT,
             )
         )
-        connection.send(NEXT)
         assert values(read_steps(connection.receive("POST"), 1)) == [expected]
 
 
@@ -230,8 +227,7 @@ def test_dechunked(wire: Wire, step: str, expected: object) -> None:
 def test_unread(wire: Wire, size: int) -> None:
     """An application may leave the body unread: it still answers, and what follows is in step."""
     with wire.connect() as connection:
-        connection.request("POST", "/wsgi/ignore?mark=first", body=b"x" * size)
-        connection.send(NEXT)
+        connection.request("POST", "/wsgi/ignore?mark=first", body=b"x" * size, behind=NEXT)
         marks = [mark_of(response) for response in answers(connection)]
     assert marks in (["first"], ["first", "next"])
 

@@ -189,15 +189,19 @@ class Connection:
         *,
         version: str = "1.1",
         host: str | None = "wsgi-conform.test",
+        behind: bytes = b"",
     ) -> None:
-        """Send a well-formed request; Host and Content-Length are added where they are needed."""
+        """Send a well-formed request; Host and Content-Length are added where they are needed.
+
+        :param behind: what is sent with it, right behind it.
+        """
         lines = [f"{method} {target} HTTP/{version}"]
         if host is not None:
             lines.append(f"Host: {host}")
         lines += [f"{name}: {value}" for name, value in fields]
         if body is not None:
             lines.append(f"Content-Length: {len(body)}")
-        self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b""))
+        self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"") + behind)
 
     def shutdown_write(self) -> None:
         """Say that no more bytes will be sent (a half-close)."""

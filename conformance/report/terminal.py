@@ -39,6 +39,8 @@ _MEANING = {
     Verdict.NOT_APPLICABLE: "not applicable",
     Verdict.ERROR: "error of the harness",
 }
+#: Columns of text for a server; an area has less than a thousand checks.
+_CELL = 4
 _UNEXPECTED = (Verdict.ERROR, Verdict.FAIL, Verdict.FIXED)
 #: How much of an exchange is shown, in characters a direction.
 _BYTES_SHOWN = 600
@@ -74,27 +76,39 @@ def write(document: dict[str, Any], console: Console, *, details: bool = True) -
 
 
 def _matrix(servers: list[dict[str, Any]], console: Console) -> None:
+    """The servers by number, and blocks of as many columns as a terminal is wide."""
+    checks = [check for server in servers for check in server["checks"]]
+    if not checks:
+        return
+    for number, server in enumerate(servers, 1):
+        version = server["version"] or "version unknown"
+        python = f", Python {server['python']}" if server["python"] else ""
+        _print(console, f"{number:>3}  {server['name']} ({server['project']} {version}{python})")
+    width = max(len(check["id"]) for check in checks) + 4
+    columns = len(servers)
+    if console.is_terminal:
+        columns = max(1, (console.width - width) // _CELL)
+    for first in range(0, len(servers), columns):
+        _block(servers[first : first + columns], first + 1, width, console)
+    used = {check["verdict"] for check in checks}
+    legend = [f"{SIGNS[verdict]} {_MEANING[verdict]}" for verdict in Verdict if verdict in used]
+    _print(console, f"\nareas count what passes; {', '.join(legend)}\n", "dim")
+
+
+def _block(servers: list[dict[str, Any]], first: int, width: int, console: Console) -> None:
     """Areas with their counts, and below each the checks that do not pass everywhere."""
     rows: dict[str, dict[str, list[str]]] = {}
     for column, server in enumerate(servers):
         for check in server["checks"]:
             row = rows.setdefault(check["area"], {}).setdefault(check["id"], [""] * len(servers))
             row[column] = check["verdict"]
-    if not rows:
-        return
-    for number, server in enumerate(servers, 1):
-        version = server["version"] or "version unknown"
-        python = f", Python {server['python']}" if server["python"] else ""
-        _print(console, f"{number:>3}  {server['name']} ({server['project']} {version}{python})")
-    cell = max(4, len(str(max(len(checks) for checks in rows.values()))) + 1)
-    width = max(len(identity) for checks in rows.values() for identity in checks) + 4
-    heading = "".join(f"{number:>{cell}}" for number in range(1, len(servers) + 1))
+    heading = "".join(f"{first + column:>{_CELL}}" for column in range(len(servers)))
     _print(console, f"\n{'':<{width}}{heading}", "bold")
     for area, checks in rows.items():
         line = Text(f"{printable(f'{area} ({len(checks)})'):<{width}}", "bold")
         for column in range(len(servers)):
             found = Counter(row[column] for row in checks.values())
-            line.append(f"{found[Verdict.PASS]:>{cell}}", _area_style(found))
+            line.append(f"{found[Verdict.PASS]:>{_CELL}}", _area_style(found))
         console.print(line, soft_wrap=True)
         for identity, row in checks.items():
             if all(verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE) for verdict in row):
@@ -102,11 +116,8 @@ def _matrix(servers: list[dict[str, Any]], console: Console) -> None:
             line = Text(f"  {printable(identity):<{width - 2}}")
             for verdict in row:
                 sign = SIGNS[Verdict(verdict)] if verdict else " "
-                line.append(f"{sign:>{cell}}", STYLES[Verdict(verdict)] if verdict else "")
+                line.append(f"{sign:>{_CELL}}", STYLES[Verdict(verdict)] if verdict else "")
             console.print(line, soft_wrap=True)
-    used = {verdict for checks in rows.values() for row in checks.values() for verdict in row}
-    legend = [f"{SIGNS[verdict]} {_MEANING[verdict]}" for verdict in Verdict if verdict in used]
-    _print(console, f"\nareas count what passes; {', '.join(legend)}\n", "dim")
 
 
 def _area_style(found: Counter[str]) -> str:

@@ -28,7 +28,9 @@ PREFIX = "/wsgi/"
 #: How much of a body comes back in an answer, in bytes; the hash is of all of it.
 BODY_SHOWN = 4096
 #: How long the slow answer takes, in seconds: longer than the end of a connection needs to be seen.
-SLOW_S = 0.3
+SLOW_S = 0.5
+#: How long an application waits that goes on beyond its length, in seconds.
+PAUSE_S = 0.03
 #: How much of a body without a known length is read: more than any check sends, so that a server
 #: that makes bytes up is found out instead of filling the memory.
 BODY_LIMIT = 4 * 1024 * 1024
@@ -494,6 +496,7 @@ def write_beyond_length(environ: WSGIEnvironment, start_response: StartResponse)
     """Write more than was announced, and say in the journal what came of it."""
     write = start_response(OK, [TEXT, ("Content-Length", "5")])
     write(b"01234")
+    time.sleep(PAUSE_S)
     try:
         write(b"56789")
     except Exception as error:
@@ -639,9 +642,14 @@ def release(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
 def length_too_much(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Yield more than was announced."""
     start_response(OK, [TEXT, ("Content-Length", "5")])
-    for number in range(1, 11):
-        _note(environ, "asked", number=number)
-        yield b"01234"
+    try:
+        for number in range(1, 11):
+            _note(environ, "asked", number=number)
+            yield b"01234"
+            # A gateway is told of the end by who is in front of it, which takes a moment.
+            time.sleep(PAUSE_S)
+    finally:
+        _note(environ, "over")
 
 
 @at("length/too-much-at-once")

@@ -8,5 +8,10 @@ from reference_app.launch import parser
 from reference_app.wsgi import application
 
 if __name__ == "__main__":
-    arguments = parser("wsgitools").parse_args()
-    SCGIServer(application, arguments.port, interface=arguments.host).run()
+    options = parser("wsgitools")
+    options.add_argument("--processes", type=int, default=4, help="at the most")
+    arguments = options.parse_args()
+    server = SCGIServer(
+        application, arguments.port, interface=arguments.host, maxworkers=arguments.processes
+    )
+    server.run()
