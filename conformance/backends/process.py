@@ -184,7 +184,7 @@ class ProcessBackend(Backend):
 
         def install(server: Server) -> None:
             try:
-                self._environment(server, installers)
+                self.environment(server, installers)
             except BackendError as error:
                 failed[server.name] = str(error)
 
@@ -193,16 +193,20 @@ class ProcessBackend(Backend):
         return failed
 
     def start(self, server: Server, token: str) -> ProcessDeployment:
-        environment = self._environment(server)
+        environment = self.environment(server)
         return ProcessDeployment(server, token, environment, self.framework, self.owned_by)
 
     def sweep(self) -> None:
         owner.sweep_processes()
         owner.sweep_directories()
 
-    def _environment(
+    def environment(
         self, server: Server, installers: environments.Installers | None = None
     ) -> Path:
+        """The server's virtual environment, made if it is not there yet.
+
+        :raises BackendError: it cannot be made here; carries the installer's message.
+        """
         if reason := server.missing(self.name):
             raise BackendError(f"{server.name} does not run as a local process here: {reason}")
         releases.resolve(server, installers)

@@ -42,18 +42,15 @@ def in_active_profiles(servers: Sequence[Server], url: str) -> list[Server]:
     Those without a profile are always among them. A profile is active when any of its services is
     known by name; then all of its servers are, so that one which is missing is noticed.
     """
-    active: dict[str, bool] = {}
-    found = []
+    profiles = {server.name: set(server.service.get("profiles") or ()) for server in servers}
+    active: set[str] = set()
     for server in servers:
-        profiles = server.service.get("profiles") or []
-        for profile in profiles:
-            if not active.get(profile):
-                active[profile] = _is_known(address_of(url.replace(NAME, server.name)).host)
-    for server in servers:
-        profiles = server.service.get("profiles") or []
-        if not profiles or any(active[profile] for profile in profiles):
-            found.append(server)
-    return found
+        inactive = profiles[server.name] - active
+        if inactive and _is_known(address_of(url.replace(NAME, server.name)).host):
+            active |= inactive
+    return [
+        server for server in servers if not profiles[server.name] or profiles[server.name] & active
+    ]
 
 
 def _is_known(host: str) -> bool:

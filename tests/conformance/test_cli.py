@@ -255,6 +255,44 @@ def test_tables(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out.endswith("\n\n1 checks\n")
 
 
+def test_the_list_of_servers_shows_what_the_last_run_said(
+    tmp_path: Path, empty: Path, run: Run
+) -> None:
+    (empty / "tiny.toml").write_text(ENTRY)
+    run(*tiny_run(tmp_path, empty, "tiny", tiny={}, other={}))
+    done = run(
+        *("servers", "--compose", tmp_path / "compose.yaml", "--results", tmp_path / "results")
+    )
+    assert re.search(r"^tiny .* 7\.0 1 deviation$", done.stdout, re.MULTILINE)
+    assert re.search(r"^other .* not run$", done.stdout, re.MULTILINE)
+    assert f"last run: {tmp_path / 'results' / 'results.json'}, 20" in done.stdout
+
+
+def test_what_does_not_run_here_is_left_out_unless_it_is_named(
+    tmp_path: Path, empty: Path, run: Run
+) -> None:
+    (empty / "tiny.toml").write_text(ENTRY)
+    extension = {"project": "wsgi-conform", "documentation": "https://example.org"}
+    services: dict[str, Any] = {
+        "tiny": {},
+        "boxed": {"x-wsgi-conform": {**extension, "backends": ["docker"]}},
+        "compiled": {"x-wsgi-conform": {**extension, "programs": ["no-such-compiler"]}},
+    }
+    everything = run(*tiny_run(tmp_path, empty, **services))
+    assert everything.returncode == 0
+    assert "left out (it runs by docker alone): boxed\n" in everything.stdout
+    assert (
+        "left out (its installation needs no-such-compiler, which is not on the PATH): compiled\n"
+        in everything.stdout
+    )
+    assert verdicts(document(tmp_path / "results")) == {"tiny": ["deviation"]}
+    named = run(*tiny_run(tmp_path, empty, "boxed", **services))
+    assert named.returncode == 3
+    assert "boxed does not run as a local process here: it runs by docker alone" in named.stdout
+    nothing = run(*tiny_run(tmp_path, empty, boxed=services["boxed"]))
+    assert (nothing.returncode, nothing.stderr) == (2, "wsgi-conform: no server is left to run\n")
+
+
 def test_a_reader_that_has_seen_enough_is_no_fault() -> None:
     with subprocess.Popen(
         command("checks"), stdout=subprocess.PIPE, stderr=subprocess.PIPE

@@ -169,7 +169,7 @@ def changed(old: str, new: str) -> str:
     return "# a comment\n" + ENTRY.replace(old, new)
 
 
-KEYS = "check, checks, crash, deployments, instead, python, reason, reference, versions"
+KEYS = "check, checks, crash, deployments, instead, python, reason, reference, varies, versions"
 
 MALFORMED = {
     "not TOML": (
@@ -259,6 +259,7 @@ MALFORMED = {
         ENTRY + 'crash = "yes"\n',
         ":1: expected `crash` to be true or false, found 'yes'",
     ),
+    "varies as a truth": (ENTRY + "varies = true\n", ":1: expected text for `varies`, found True"),
 }
 
 

@@ -136,8 +136,21 @@ def test_what_is_not_json_is_the_peers_fault(body: bytes) -> None:
     [found] = talk(says(answer("Content-Type: application/json", body=body)))
     with pytest.raises(PeerError) as caught:
         found.json()
-    assert str(caught.value).startswith("expected JSON, found 200 OK")
+    assert str(caught.value).startswith("expected JSON, dict, found 200 OK")
     assert str(caught.value).endswith(f"with body {body!r}")
+
+
+@pytest.mark.parametrize("body", [b"[]", b"null", b'"x"', b"1"])
+def test_json_of_another_shape_is_the_peers_fault(body: bytes) -> None:
+    [found] = talk(says(answer(body=body)))
+    with pytest.raises(PeerError, match="expected JSON, dict, found 200 OK"):
+        found.json()
+
+
+def test_what_is_missing_in_json_is_the_peers_fault() -> None:
+    [found] = talk(says(answer(body=b'{"a": {"b": 1}}')))
+    with pytest.raises(PeerError, match=r"expected 'c' in \['b'\]"):
+        found.json()["a"]["c"]
 
 
 def test_a_content_coding_is_undone() -> None:
@@ -182,7 +195,7 @@ def test_a_journal_that_never_holds_comes_back_as_it_is() -> None:
 def test_a_journal_that_is_none() -> None:
     with (
         peer(says(answer(body=b"{}"))) as made,
-        pytest.raises(PeerError, match=r"expected the journal as a list, found \{\}"),
+        pytest.raises(PeerError, match=r"expected JSON, list, found 200 OK .* body b'\{\}'"),
     ):
         Client(Wire(made.address)).journal("key")
 

@@ -33,7 +33,7 @@ from conformance.backends.process import (
     describe_exit,
     memory_limit,
 )
-from conformance.backends.remote import RemoteBackend, address_of
+from conformance.backends.remote import RemoteBackend, address_of, in_active_profiles
 from conformance.client import Wire
 from tests.conformance.deployments import compose, tiny
 
@@ -278,7 +278,20 @@ def test_a_server_for_containers_only(tmp_path: Path) -> None:
     }
     server = tiny(tmp_path, **{registry.EXTENSION: extension})
     assert ProcessBackend().prepare([server]) == {
-        "tiny": "tiny does not run as a local process: its service says `backends: ['docker']`"
+        "tiny": "tiny does not run as a local process here: it runs by docker alone"
+    }
+
+
+def test_a_server_whose_installation_needs_a_program(tmp_path: Path) -> None:
+    extension = {
+        "project": "wsgi-conform",
+        "documentation": "https://example.org",
+        "programs": ["sh", "no-such-compiler"],
+    }
+    server = tiny(tmp_path, **{registry.EXTENSION: extension})
+    assert ProcessBackend().prepare([server]) == {
+        "tiny": "tiny does not run as a local process here: its installation needs "
+        "no-such-compiler, which is not on the PATH"
     }
 
 
@@ -499,3 +512,35 @@ def test_what_runs_elsewhere_is_not_ours(tmp_path: Path) -> None:
         deployment.signal(signal.SIGTERM)
     deployment.stop()
     assert deployment.alive
+
+
+def test_a_profile_is_active_when_one_of_its_services_is_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then all of its servers are, so that one which is missing is found to be."""
+    servers = registry.load(
+        compose(
+            tmp_path,
+            common={},
+            one={"profiles": ["all"]},
+            two={"profiles": ["all", "other"]},
+            three={"profiles": ["third"]},
+        )
+    )
+    known: set[str] = set()
+
+    def look_up(host: str, *_: object) -> list[object]:
+        if host not in known:
+            raise OSError(f"{host} is not known")
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+
+    def found() -> list[str]:
+        return [server.name for server in in_active_profiles(servers, "http://{name}:8000")]
+
+    assert found() == ["common"]
+    known.add("one")
+    assert found() == ["common", "one", "two"]
+    known.add("three")
+    assert found() == ["common", "one", "two", "three"]

@@ -119,7 +119,7 @@ def test_what_cannot_be_interpolated(text: str) -> None:
     )
 
 
-KEYS = "backends, capabilities, documentation, project, requirements"
+KEYS = "backends, capabilities, documentation, expectations, programs, project, requirements"
 
 MALFORMED = {
     "not YAML": (
@@ -314,12 +314,34 @@ def test_every_shipped_port_is_on_loopback_and_its_own(shipped: dict[str, Any]) 
 
 def test_every_shipped_server_is_pinned_and_has_where_to_listen_from_variables() -> None:
     for server in registry.load():
-        assert server.version, server.name
+        # The version of the standard library is Python's, that of nginx the distribution's.
+        assert server.version or server.project in ("wsgiref", "nginx"), server.name
         assert server.requirements is not None, server.name
-        command = " ".join(server.command({"WSGI_HOST": "HOST", "WSGI_PORT": "PORT"}))
-        assert "HOST" in command, server.name
-        assert "PORT" in command, server.name
+        if "process" in server.backends:
+            command = " ".join(server.command({"WSGI_HOST": "HOST", "WSGI_PORT": "PORT"}))
+            assert "HOST" in command, server.name
+            assert "PORT" in command, server.name
         assert server.documentation.startswith("https://"), server.name
+
+
+def test_what_is_not_available_is_told_with_what_was_tried_and_found(tmp_path: Path) -> None:
+    for entry in registry.load_not_available():
+        assert all(entry[key] for key in ("name", "tried", "found"))
+    path = tmp_path / "compose.yaml"
+    path.write_text(f"{GOOD}\nx-not-available:\n  - name: nothing\n    tried: it\n")
+    with pytest.raises(registry.RegistryError, match="expected `name`, `tried` and `found`"):
+        registry.load_not_available(path)
+    path.write_text(GOOD)
+    assert registry.load_not_available(path) == []
+
+
+def test_the_shipped_fleet_is_of_many_projects_and_its_common_part_is_small() -> None:
+    """Without a profile: what `docker compose up` starts."""
+    servers = registry.load()
+    assert len(servers) >= 36
+    assert len({server.project for server in servers}) >= 22
+    common = [server.name for server in servers if not server.service.get("profiles")]
+    assert len(common) == 8
 
 
 def test_the_shipped_suite_waits_for_every_server(shipped: dict[str, Any]) -> None:
