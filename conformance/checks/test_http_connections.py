@@ -44,13 +44,14 @@ def asked(connection: Connection, mark: str) -> Response:
 def answered_next(connection: Connection, response: Response) -> list[str | None]:
     """The marks of what is answered on a connection after this response.
 
-    It is asked once more, when the answer is there, unless it said that it was the last.
+    It is asked once more, when the answer is there, unless that said that it was the last: then the
+    connection has to end, and by the server.
     """
+    if says_close(response):
+        connection.assert_closed()
+        return []
+    connection.send(NEXT)
     try:
-        if says_close(response):
-            connection.shutdown_write()
-        else:
-            connection.send(NEXT)
         return [mark_of(answer) for answer in answers(connection)]
     except ConnectionClosed:
         return []  # A reset, for bytes that came after the end.
