@@ -44,11 +44,25 @@ services:
       requirements: my-server.txt    # pinned with hashes, relative to this file; or left out
       documentation: https://example.org/my-server
       capabilities: {threads: 8, keep-alive: true}
-      backends: [process]            # docker too, where the service has an image or a build
+      backends: [process]            # left out: docker as well
 ```
 
-`wsgi-conform run --compose mine.yaml` checks it. `WSGI_HOST` and `WSGI_PORT` are where it has to
-listen. A `PYTHONPATH` in the service's `environment` is relative to the file. Capabilities:
+`wsgi-conform run --compose mine.yaml` checks it as a local process. For a container give the
+service an `image` and a `build`, and let a Dockerfile next to the file start from the reference
+image, which has the application, Python and pip (`docker compose build reference-threaded`):
+
+```dockerfile
+FROM wsgi-conform/reference:reference
+USER root
+COPY my-server.txt /tmp/
+RUN pip --python /opt/venv install --require-hashes --requirement /tmp/my-server.txt
+USER 10001:10001
+```
+
+`programs` names what has to be on the PATH for a local process, e.g. `[cc]`; `expectations` names
+the file of known deviations to share, where that is not the project's. `WSGI_HOST` and `WSGI_PORT`
+are where it has to listen. A `PYTHONPATH` in the service's `environment` is relative to the file.
+Capabilities:
 
 """
 
