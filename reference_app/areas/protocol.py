@@ -756,7 +756,7 @@ def close_fails(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 def close_disconnected(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """A body that is longer than any buffer; the client leaves in the middle of it."""
     start_response(OK, [BINARY])
-    return _Closeable(environ, (BIG_BLOCK for _ in range(4096)))
+    return _Closeable(environ, (BIG_BLOCK for _ in range(1024)))
 
 
 # Files
