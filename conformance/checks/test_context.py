@@ -191,13 +191,9 @@ def test_unique_payloads(wire: Wire) -> None:
 def test_outside(client: Client) -> None:
     """Outside of a request the proxies raise a RuntimeError that says so, never give old data."""
     seen = client.get("/context/outside?payload=x").json()
-    assert (seen.pop("has_request_context"), seen.pop("has_app_context")) == (False, False)
-    assert {name: text.partition(":")[0] for name, text in seen.items()} == {
-        "request": "RuntimeError",
-        "session": "RuntimeError",
-        "g": "RuntimeError",
-        "current_app": "RuntimeError",
-    }
+    assert (seen["has_request_context"], seen["has_app_context"]) == (False, False)
+    for name in ("request", "session", "g", "current_app"):
+        assert seen[name].startswith("RuntimeError:"), name
     assert "outside of request context" in seen["request"]
     assert "outside of application context" in seen["g"]
 
