@@ -1,19 +1,20 @@
 """The health check of every server's container: the application answers on the server's port.
 
-It is copied into the images and uses only the standard library. It is not how the harness learns
-that a deployment is ready: that is `conformance.readiness`, which also looks at who answers.
+It is copied into the images and imports next to nothing, because it runs every few seconds in each
+of them. It is not how the harness learns that a deployment is ready: that is
+`conformance.readiness`, which also looks at who answers.
 """
 
-import http.client
+import socket
 import sys
 
-connection = http.client.HTTPConnection("127.0.0.1", 8000, timeout=4)
+REQUEST = b"GET /-/identity HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+
 try:
-    connection.request("GET", "/-/identity", headers={"Connection": "close"})
-    status = connection.getresponse().status
-except (OSError, http.client.HTTPException) as error:
+    with socket.create_connection(("127.0.0.1", 8000), timeout=4) as connection:
+        connection.sendall(REQUEST)
+        line = connection.makefile("rb").readline()
+except OSError as error:
     sys.exit(f"no answer on port 8000: {type(error).__name__}: {error}")
-finally:
-    connection.close()
-if status != 200:
-    sys.exit(f"expected status 200 from /-/identity, found {status}")
+if line.split(b" ")[1:2] != [b"200"]:
+    sys.exit(f"expected status 200 from /-/identity, found {line!r}")
