@@ -10,6 +10,7 @@ import json
 import time
 from typing import Any
 
+from conformance.capabilities import Capabilities
 from conformance.client import Connection, PeerError, Response, Wire, http
 from conformance.client.http import Client
 
@@ -35,6 +36,8 @@ def marked(mark: str, *fields: str) -> bytes:
     return request(f"GET /wsgi/echo?mark={mark} HTTP/1.1", *fields)
 
 
+#: Seconds between two pieces that are to be read apart.
+APART_S = 0.003
 #: Seconds in which a request that was not answered may still reach the application.
 SETTLE_S = 0.3
 #: What follows a request under test, on the same connection: its last.
@@ -88,6 +91,24 @@ def exchange(wire: Wire, *data: bytes) -> list[Response]:
     """
     with wire.connect() as connection:
         connection.send(b"".join(data))
+        return answers(connection)
+
+
+def in_pieces(wire: Wire, capabilities: Capabilities, *pieces: bytes) -> list[Response]:
+    """Like `exchange`, but the pieces reach the server one by one.
+
+    Nothing says that it has the first, but whole exchanges on other connections in the meantime; a
+    server that would not answer those now gets a moment for each piece instead.
+    """
+    with wire.connect() as connection:
+        connection.send(pieces[0])
+        if capabilities.concurrency != 1:
+            alive(wire)
+            alive(wire)
+        for piece in pieces[1:]:
+            if capabilities.concurrency == 1:
+                time.sleep(APART_S)
+            connection.send(piece)
         return answers(connection)
 
 

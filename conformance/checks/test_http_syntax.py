@@ -16,9 +16,9 @@ from conformance.checks.probes import (
     HOST,
     NEXT,
     alive,
-    answers,
     exchange,
     first,
+    in_pieces,
     mark_of,
     marked,
     read_json,
@@ -474,21 +474,6 @@ def test_split_line_end(wire: Wire, capabilities: Capabilities) -> None:
     pieces = [piece for part in data.split(b"\n") for piece in (part, b"\n")][:-1]
     found = in_pieces(wire, capabilities, *pieces)
     assert [mark_of(response) for response in found] == ["split"]
-
-
-def in_pieces(wire: Wire, capabilities: Capabilities, *pieces: bytes) -> list[Response]:
-    """Like `exchange`, but the server has the first piece before the others are sent.
-
-    Nothing says that it has, but whole exchanges on other connections in the meantime.
-    """
-    with wire.connect() as connection:
-        connection.send(pieces[0])
-        if capabilities.concurrency != 1:
-            alive(wire)
-            alive(wire)
-        for piece in pieces[1:]:
-            connection.send(piece)
-        return answers(connection)
 
 
 @clause("http/refusal/date", "must", rfc9110("6.6.1"))

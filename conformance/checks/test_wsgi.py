@@ -562,6 +562,7 @@ def test_error_body_broken_off(wire: Wire) -> None:
         rest = rest_of(connection, response)
     assert rest.startswith(b"6\r\nfirst;\r\n")
     assert b"0\r\n\r\n" not in rest, "the body was ended as if it were whole"
+    assert b"HTTP/1." not in rest, "another response stands where the next chunk should"
 
 
 @clause("wsgi/errors/length-not-met", "should", LENGTH)
