@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from urllib.parse import quote, urlencode
 
@@ -535,14 +536,15 @@ def test_error_headers_not_sent(wire: Wire, path: str) -> None:
 )
 def test_error_survived(wire: Wire, path: str) -> None:
     """The server traps what an application raises: 20 failures later it still answers."""
-    for _ in range(4):
-        # No more at once than the smallest queue of a listening socket takes.
-        failing = [wire.connect() for _ in range(5)]
-        for connection in failing:
+
+    def fail(_: int) -> None:
+        with wire.connect() as connection:
             connection.request("GET", f"/wsgi/{path}", [("Connection", "close")])
-        for connection in failing:
             connection.receive_end()
-            connection.close()
+
+    # No more at once than the smallest queue of a listening socket takes.
+    with ThreadPoolExecutor(5) as pool:
+        list(pool.map(fail, range(20)))
     assert mark_of(wire.exchange(NEXT)) == "next"
 
 
