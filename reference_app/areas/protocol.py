@@ -157,6 +157,7 @@ def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 def slow(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """Read the body and take a while before the answer."""
     _read_body(environ)
+    _note(environ, "called")
     time.sleep(SLOW_S)
     return _json(start_response, {"query": environ.get("QUERY_STRING", "")})
 

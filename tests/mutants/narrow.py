@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from reference_app.serving import WSGIRequestHandler
 from reference_app.serving import body as bodies
-from reference_app.serving.errors import ClientError
+from reference_app.serving.connection import Connection
+from reference_app.serving.errors import ClientDisconnected, ClientError
 from tests.mutants import application_mutant, server_mutant
 from tests.mutants.messages import Handler, rows, sending
 from tests.mutants.protocols import Wrapped, around, with_blocks, with_environ
@@ -81,20 +82,17 @@ def expectations_refused() -> Handler:
 
 @server_mutant("half-close-is-the-end", breaks=rows("http/half-closed", "without-body with-body"))
 def half_close_is_the_end() -> Handler:
-    class Impatient(WSGIRequestHandler):
-        def run_wsgi(self, request: Request) -> None:
-            # Long enough for the end of a client that has nothing more to say to arrive.
-            client = self.connection.socket
-            if (
-                not request.path.startswith("/-/")
-                and select.select([client], [], [], 0.5)[0]
-                and not client.recv(1, socket.MSG_PEEK)
-            ):
-                self.connection.abandon()
-                return
-            super().run_wsgi(request)
+    send = Connection.send
 
-    return Impatient
+    def unless_ended(self: Connection, data: bytes) -> None:
+        client = self.socket
+        if select.select([client], [], [], 0)[0] and not client.recv(1, socket.MSG_PEEK):
+            self.abandon()
+            raise ClientDisconnected("the client has ended its side")
+        send(self, data)
+
+    Connection.send = unless_ended  # type: ignore[method-assign]
+    return WSGIRequestHandler
 
 
 @server_mutant("204-in-chunks", breaks=["http/response/204-not-chunked"])
