@@ -17,6 +17,7 @@ server, which serves the whole application.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,12 +33,14 @@ class Mutant:
     """One broken thing.
 
     :param breaks: the ids of the checks that must fail on it.
+    :param module: the module of tests/mutants that it stands in.
     :param application: builds the application, or None for the ordinary one.
     :param handler: builds the request handler class, or None for the ordinary one.
     """
 
     name: str
     breaks: tuple[str, ...]
+    module: str = ""
     application: Callable[[], WSGIApplication] | None = None
     handler: Callable[[], type[WSGIRequestHandler]] | None = None
 
@@ -46,6 +49,10 @@ MUTANTS: dict[str, Mutant] = {}
 
 #: What every mutant is a mutant of, served in the same way.
 UNBROKEN = Mutant("none", ())
+
+
+def _module(build: Callable[[], Any]) -> str:
+    return build.__module__.rpartition(".")[2]
 
 
 def _add(mutant: Mutant) -> None:
@@ -58,7 +65,7 @@ def application_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], A
     """Register a function that builds a broken application."""
 
     def register(build: Callable[[], WSGIApplication]) -> Callable[[], WSGIApplication]:
-        _add(Mutant(name, tuple(breaks), application=build))
+        _add(Mutant(name, tuple(breaks), _module(build), application=build))
         return build
 
     return register
@@ -70,24 +77,27 @@ def server_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], Any]:
     def register(
         build: Callable[[], type[WSGIRequestHandler]],
     ) -> Callable[[], type[WSGIRequestHandler]]:
-        _add(Mutant(name, tuple(breaks), handler=build))
+        _add(Mutant(name, tuple(breaks), _module(build), handler=build))
         return build
 
     return register
 
 
+#: The modules of mutants; `pytest tests/mutants -k NAME` runs those of one.
+MODULES = (
+    "contexts",
+    "errors",
+    "hooks",
+    "messages",
+    "narrow",
+    "protocols",
+    "routes",
+    "sessions",
+)
+
+
 def load() -> dict[str, Mutant]:
     """All mutants, by name."""
-    # Imported for what they register.
-    from tests.mutants import (  # noqa: F401
-        contexts,
-        errors,
-        hooks,
-        messages,
-        narrow,
-        protocols,
-        routes,
-        sessions,
-    )
-
+    for module in MODULES:
+        importlib.import_module(f"tests.mutants.{module}")
     return MUTANTS
