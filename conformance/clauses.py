@@ -50,6 +50,8 @@ class Clause:
     title: str
     source: Source
     requires: tuple[str, ...]
+    #: The checks that it rests on (`conformance.dependencies`): where one fails, so does this.
+    rests_on: tuple[str, ...] = ()
 
     @property
     def area(self) -> str:
@@ -65,6 +67,7 @@ class Clause:
             "title": self.title,
             "clause": self.source.as_json(),
             "requires": list(self.requires),
+            "rests_on": list(self.rests_on),
         }
 
 

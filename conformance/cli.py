@@ -21,7 +21,16 @@ from typing import Any
 
 from rich.console import Console
 
-from conformance import __version__, catalogue, doctor, expectations, registry, releases, results
+from conformance import (
+    __version__,
+    catalogue,
+    doctor,
+    expectations,
+    parity,
+    registry,
+    releases,
+    results,
+)
 from conformance.backends import BackendError, EngineUnavailable
 from conformance.backends.remote import NAME, address_of, in_active_profiles
 from conformance.capabilities import Capabilities
@@ -158,6 +167,11 @@ def _parser() -> argparse.ArgumentParser:
         type=_positive_seconds,
         default=TIME_LIMIT_S,
         help="how long a server may be silent before it hangs (default %(default)g)",
+    )
+    run.add_argument(
+        "--parity",
+        action="store_true",
+        help=f"show as well what is the same as {parity.REFERENCE}'s, which has to be in the run",
     )
     run.set_defaults(call=_run)
 
@@ -337,6 +351,10 @@ def _run_servers(
             raise UsageError(
                 f"--url for {len(servers)} servers needs {NAME} in it, for each one's name"
             )
+    if parsed.parity and parity.REFERENCE not in {server.name for server in servers}:
+        raise UsageError(
+            f"--parity compares with {parity.REFERENCE}, which is not in this run: name it as well"
+        )
     checks = catalogue.collect(parsed.expression)
     every = checks if not parsed.expression else catalogue.collect()
     ids = {check.id for check in every}
@@ -359,7 +377,7 @@ def _run_servers(
     progress = (LiveProgress if console.is_terminal else PlainProgress)(console, len(checks))
     with progress:
         status = Runner(plan, writer, progress).run()
-    terminal.write(results.load(writer.path), console)
+    terminal.write(results.load(writer.path), console, parity=parsed.parity)
     print(f"results: {writer.path}")
     return status
 

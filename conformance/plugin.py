@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -20,7 +21,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from conformance import backends, expectations, readiness, registry, releases
+from conformance import backends, dependencies, expectations, readiness, registry, releases
 from conformance.backends import BackendError, Deployment
 from conformance.backends.remote import RemoteBackend
 from conformance.capabilities import REQUIRABLE, Capabilities
@@ -225,13 +226,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
             # A row of a table is a check of its own, named by the row.
             identity = f"{clause.id}/{item.callspec.id}"
-            clause = Clause(identity, clause.level, clause.title, clause.source, clause.requires)
+            clause = replace(clause, id=identity)
         if clause.id in known:
             raise pytest.UsageError(
                 f"{clause.id} is the id of both {known[clause.id].nodeid} and {item.nodeid}"
             )
         known[clause.id] = item
-        item.stash[_clause] = clause
+        item.stash[_clause] = replace(clause, rests_on=dependencies.of(clause.id))
         # `-k` finds checks by their ids as well as by the names of their functions.
         item.extra_keyword_matches.add(clause.id)
     chosen = config.option.wsgi_check

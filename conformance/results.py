@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from conformance.backends.leftovers import Owner
+from conformance.parity import REFERENCE, Comparison
 
 #: The version of the document's form; goes up when a reader would have to change.
 SCHEMA = 1
@@ -73,6 +74,7 @@ class Writer:
         :param servers: its server objects without their checks, in order.
         """
         self._close()
+        comparison = Comparison(self.checks(REFERENCE))
         temporary = self._parts / FILE_NAME
         with temporary.open("w", encoding="utf-8") as out:
             out.write(f'{{"schema": {SCHEMA},\n"run": {json.dumps(run)},\n"servers": [')
@@ -80,6 +82,7 @@ class Writer:
                 head = json.dumps(server)[:-1]
                 out.write(f'{"," if number else ""}\n{head}, "checks": [')
                 for position, check in enumerate(self.checks(server["name"])):
+                    check["parity"] = comparison.parity(check)
                     out.write(f"{',' if position else ''}\n{json.dumps(check)}")
                 out.write("]}")
             out.write("\n]}\n")

@@ -45,6 +45,8 @@ class Exchange:
     started: float = field(default_factory=time.time)
     duration_s: float = 0.0
     ended: str = "open"
+    #: How many whole responses the check has read of it.
+    answers: int = 0
     request: Capped = field(default_factory=Capped)
     response: Capped = field(default_factory=Capped)
     _clock: float = field(default_factory=time.monotonic)
@@ -62,6 +64,7 @@ class Exchange:
             "started": round(self.started, 6),
             "duration_s": round(self.duration_s, 6),
             "ended": self.ended,
+            "answers": self.answers,
             "request": self.request.as_json(),
             "response": self.response.as_json(),
         }

@@ -242,6 +242,7 @@ class Connection:
         self._answered = True
         if self._exchange is not None:
             self._exchange.touch("answered")
+            self._exchange.answers += 1
         return response
 
     def receive_head(self) -> Response:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich.console import Console
@@ -15,7 +17,7 @@ from rich.text import Text
 
 from conformance.verdicts import Verdict
 
-SIGNS = {
+SIGNS: dict[str, str] = {
     Verdict.PASS: "+",
     Verdict.DEVIATION: "d",
     Verdict.FAIL: "F",
@@ -23,7 +25,7 @@ SIGNS = {
     Verdict.NOT_APPLICABLE: ".",
     Verdict.ERROR: "E",
 }
-STYLES = {
+STYLES: dict[str, str] = {
     Verdict.PASS: "green",
     Verdict.DEVIATION: "yellow",
     Verdict.FAIL: "bold red",
@@ -42,6 +44,8 @@ _MEANING = {
 #: Columns of text for a server; an area has less than a thousand checks.
 _CELL = 4
 _UNEXPECTED = (Verdict.ERROR, Verdict.FAIL, Verdict.FIXED)
+#: What decides the colour of an area's count.
+_WORST_FIRST = (*_UNEXPECTED, Verdict.DEVIATION, Verdict.PASS, "differs", "conforms", "same")
 #: How much of an exchange is shown, in characters a direction.
 _BYTES_SHOWN = 600
 
@@ -63,20 +67,67 @@ def printable(text: str) -> str:
     )
 
 
-def write(document: dict[str, Any], console: Console, *, details: bool = True) -> None:
+def write(
+    document: dict[str, Any], console: Console, *, details: bool = True, parity: bool = False
+) -> None:
     """Print a results document.
 
     :param details: whether each unexpected cell is explained below the matrix.
+    :param parity: whether a second matrix shows what is the same as the reference deployment's.
     """
     _matrix(document["servers"], console)
+    if parity:
+        _parity(document["servers"], console)
     if details:
         for server in document["servers"]:
             _unexpected(server, console)
     _totals(document, console)
 
 
+@dataclass(frozen=True)
+class _Kind:
+    """One kind of matrix: what a cell is, and which rows and counts it shows.
+
+    :param cell: what stands in the cell of a check.
+    :param counted: what an area counts.
+    :param unremarkable: the cells of which a row has to have others to be shown.
+    """
+
+    cell: Callable[[dict[str, Any]], str]
+    signs: Mapping[str, str]
+    styles: Mapping[str, str]
+    counted: str
+    unremarkable: tuple[str, ...]
+
+
+_VERDICTS = _Kind(
+    cell=lambda check: str(check["verdict"]),
+    signs=SIGNS,
+    styles=STYLES,
+    counted=Verdict.PASS,
+    unremarkable=("", Verdict.PASS, Verdict.NOT_APPLICABLE),
+)
+
+
+def _sameness(check: dict[str, Any]) -> str:
+    if check["parity"] is None:
+        return ""
+    if check["parity"]["same"]:
+        return "same"
+    return "conforms" if check["verdict"] == Verdict.PASS else "differs"
+
+
+_PARITY = _Kind(
+    cell=_sameness,
+    signs={"same": "=", "conforms": "~", "differs": "!"},
+    styles={"same": "green", "conforms": "yellow", "differs": "red"},
+    counted="same",
+    unremarkable=("", "same"),
+)
+
+
 def _matrix(servers: list[dict[str, Any]], console: Console) -> None:
-    """The servers by number, and blocks of as many columns as a terminal is wide."""
+    """The servers by number, and the matrix of verdicts."""
     checks = [check for server in servers for check in server["checks"]]
     if not checks:
         return
@@ -84,47 +135,88 @@ def _matrix(servers: list[dict[str, Any]], console: Console) -> None:
         version = server["version"] or "version unknown"
         python = f", Python {server['python']}" if server["python"] else ""
         _print(console, f"{number:>3}  {server['name']} ({server['project']} {version}{python})")
-    width = max(len(check["id"]) for check in checks) + 4
-    columns = len(servers)
-    if console.is_terminal:
-        columns = max(1, (console.width - width) // _CELL)
-    for first in range(0, len(servers), columns):
-        _block(servers[first : first + columns], first + 1, width, console)
+    _blocks(servers, _VERDICTS, console)
     used = {check["verdict"] for check in checks}
     legend = [f"{SIGNS[verdict]} {_MEANING[verdict]}" for verdict in Verdict if verdict in used]
     _print(console, f"\nareas count what passes; {', '.join(legend)}\n", "dim")
 
 
-def _block(servers: list[dict[str, Any]], first: int, width: int, console: Console) -> None:
-    """Areas with their counts, and below each the checks that do not pass everywhere."""
+def _parity(servers: list[dict[str, Any]], console: Console) -> None:
+    """The matrix of what is the same as the reference deployment's, and who agrees with whom."""
+    checks = [check for server in servers for check in server["checks"]]
+    found = [check["parity"] for check in checks if check["parity"] is not None]
+    if not found:
+        _print(console, "nothing could be compared with the reference deployment\n", "dim")
+        return
+    _print(console, f"the same as {found[0]['reference']}", "bold")
+    _blocks(servers, _PARITY, console)
+    _print(
+        console,
+        "\nareas count what is the same; = the same, ~ passes and is not the same, "
+        "! does not pass and is not the same\n",
+        "dim",
+    )
+    groups: dict[str, dict[str, list[str]]] = {}
+    for server in servers:
+        for check in server["checks"]:
+            if check["level"] == "agreement" and check["parity"] is not None:
+                answers = groups.setdefault(check["id"], {})
+                answers.setdefault(check["parity"]["answer"], []).append(server["name"])
+    for identity, answers in groups.items():
+        if len(answers) > 1:
+            _print(console, f"{identity}: no text decides, and there are {len(answers)} answers")
+            for names in sorted(answers.values(), key=len, reverse=True):
+                _indented(console, f"{len(names)}: {', '.join(names)}")
+    _print(console, "")
+
+
+def _blocks(servers: list[dict[str, Any]], kind: _Kind, console: Console) -> None:
+    """A matrix, in blocks of as many columns as a terminal is wide."""
+    width = max(len(check["id"]) for server in servers for check in server["checks"]) + 4
+    columns = len(servers)
+    if console.is_terminal:
+        columns = max(1, (console.width - width) // _CELL)
+    for first in range(0, len(servers), columns):
+        _block(servers[first : first + columns], kind, first + 1, width, console)
+
+
+def _block(
+    servers: list[dict[str, Any]], kind: _Kind, first: int, width: int, console: Console
+) -> None:
+    """Areas with their counts, and below each the checks that are not alike everywhere."""
     rows: dict[str, dict[str, list[str]]] = {}
     for column, server in enumerate(servers):
         for check in server["checks"]:
             row = rows.setdefault(check["area"], {}).setdefault(check["id"], [""] * len(servers))
-            row[column] = check["verdict"]
+            row[column] = kind.cell(check)
     heading = "".join(f"{first + column:>{_CELL}}" for column in range(len(servers)))
     _print(console, f"\n{'':<{width}}{heading}", "bold")
     for area, checks in rows.items():
         line = Text(f"{printable(f'{area} ({len(checks)})'):<{width}}", "bold")
         for column in range(len(servers)):
             found = Counter(row[column] for row in checks.values())
-            line.append(f"{found[Verdict.PASS]:>{_CELL}}", _area_style(found))
+            style = next((kind.styles[cell] for cell in _WORST_FIRST if found[cell]), "")
+            line.append(f"{found[kind.counted]:>{_CELL}}", style)
         console.print(line, soft_wrap=True)
         for identity, row in checks.items():
-            if all(verdict in (Verdict.PASS, Verdict.NOT_APPLICABLE) for verdict in row):
+            if all(cell in kind.unremarkable for cell in row):
                 continue
             line = Text(f"  {printable(identity):<{width - 2}}")
-            for verdict in row:
-                sign = SIGNS[Verdict(verdict)] if verdict else " "
-                line.append(f"{sign:>{_CELL}}", STYLES[Verdict(verdict)] if verdict else "")
+            for cell in row:
+                line.append(f"{kind.signs.get(cell, ''):>{_CELL}}", kind.styles.get(cell, ""))
             console.print(line, soft_wrap=True)
 
 
-def _area_style(found: Counter[str]) -> str:
-    worst = next((verdict for verdict in _UNEXPECTED if found[verdict]), None)
-    if worst is None:
-        worst = Verdict.DEVIATION if found[Verdict.DEVIATION] else Verdict.PASS
-    return STYLES[worst]
+def root_of(identity: str, failed: Mapping[str, Sequence[str]]) -> str:
+    """The check that a failure follows from, or its own id where it follows from none.
+
+    :param failed: the ids of the checks that fail on the same deployment, each with those that it
+        rests on.
+    """
+    for root in failed[identity]:
+        if root in failed:
+            return root_of(root, failed)
+    return identity
 
 
 def _unexpected(server: dict[str, Any], console: Console) -> None:
@@ -132,11 +224,20 @@ def _unexpected(server: dict[str, Any], console: Console) -> None:
         _print(console, f"ERROR {server['name']}", STYLES[Verdict.ERROR])
         _indented(console, server["error"])
         _print(console, "")
+    failed = {
+        check["id"]: check["rests_on"]
+        for check in server["checks"]
+        if check["verdict"] in (Verdict.FAIL, Verdict.DEVIATION)
+    }
+    follow: dict[str, list[str]] = {}
     for check in server["checks"]:
         verdict = Verdict(check["verdict"])
         if verdict not in _UNEXPECTED or (
             server["error"] and check["message"].startswith("not run")
         ):
+            continue
+        if verdict is Verdict.FAIL and (root := root_of(check["id"], failed)) != check["id"]:
+            follow.setdefault(root, []).append(check["id"])
             continue
         _print(console, f"{verdict.upper()} {server['name']} {check['id']}", STYLES[verdict])
         _indented(console, check["title"])
@@ -157,6 +258,14 @@ def _unexpected(server: dict[str, Any], console: Console) -> None:
             _bytes(console, ">", exchange["request"])
             _bytes(console, "<", exchange["response"])
             _indented(console, f"  {exchange['ended']} after {exchange['duration_s']:.3f} s")
+        _print(console, "")
+    for root, identities in follow.items():
+        _print(
+            console,
+            f"FAIL {server['name']}: {len(identities)} more, which rest on {root}, and that fails",
+            STYLES[Verdict.FAIL],
+        )
+        _indented(console, "\n".join(identities))
         _print(console, "")
 
 

@@ -36,6 +36,7 @@ def test_a_check_gets_a_clause_with_the_first_paragraph_as_its_title() -> None:
             "url": "https://example.org/#a-section",
         },
         "requires": ["control"],
+        "rests_on": [],
     }
 
 

@@ -123,6 +123,10 @@ def tiny_run(
             "expression is pytest's: 'routing or hooks', 'session and not flash'",
         ),
         (
+            ["run", "waitress", "--parity"],
+            "--parity compares with reference-threaded, which is not in this run: name it as well",
+        ),
+        (
             ["run", "waitress", "-k", "and and"],
             "Wrong expression passed to '-k': and and: at column 1: expected not OR left "
             "parenthesis OR identifier; got and",
@@ -245,7 +249,16 @@ def test_lists_are_json_with_the_names_that_others_read(
     assert cli.main(["checks", "-k", CHECK, "--format", "json"]) == 0
     [check] = json.loads(capsys.readouterr().out)
     assert check["id"] == CHECK
-    assert set(check) == {"id", "area", "level", "title", "clause", "requires", "mutants"}
+    assert set(check) == {
+        "id",
+        "area",
+        "level",
+        "title",
+        "clause",
+        "requires",
+        "rests_on",
+        "mutants",
+    }
 
 
 def test_tables(capsys: pytest.CaptureFixture[str]) -> None:

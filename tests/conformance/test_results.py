@@ -12,12 +12,13 @@ import pytest
 
 from conformance import results
 from conformance.backends.leftovers import Owner
+from conformance.parity import REFERENCE
 from conformance.results import ResultsError, Writer
 
 
 def check(identity: str, verdict: str = "pass") -> dict[str, Any]:
     """As much of a check as the writer looks at."""
-    return {"id": identity, "verdict": verdict}
+    return {"id": identity, "verdict": verdict, "parity": None}
 
 
 def test_parts_become_one_document_in_the_order_of_the_servers(tmp_path: Path) -> None:
@@ -117,3 +118,23 @@ def test_the_document_is_plain_json(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     writer.finish({"a": None}, [])
     assert json.loads(writer.path.read_text()) == {"schema": 1, "run": {"a": None}, "servers": []}
+
+
+def test_each_check_is_compared_with_the_reference_deployments(tmp_path: Path) -> None:
+    def answered(status: str) -> dict[str, Any]:
+        exchange = {
+            "ended": "answered",
+            "answers": 1,
+            "request": {"text": "GET / HTTP/1.1\r\n\r\n"},
+            "response": {"text": f"HTTP/1.1 {status}\r\n\r\n"},
+        }
+        return {**check("a/b"), "exchanges": {"total": 1, "kept": [exchange]}}
+
+    writer = Writer(tmp_path)
+    for server, status in [("alike", "200 Fine"), (REFERENCE, "200 OK"), ("other", "201 OK")]:
+        writer.add(server, answered(status))
+    writer.finish({}, [{"name": name} for name in ("alike", REFERENCE, "other")])
+    found = [server["checks"][0]["parity"] for server in results.load(writer.path)["servers"]]
+    assert [parity["same"] for parity in found] == [True, True, False]
+    assert found[0]["answer"] == found[1]["answer"] != found[2]["answer"]
+    assert found[2]["differences"] == ["  GET / HTTP/1.1", "- status 200", "+ status 201"]

@@ -24,6 +24,7 @@ def check(identity: str, verdict: str, **keys: Any) -> dict[str, Any]:
         "title": f"The title of {identity}.",
         "clause": CLAUSE,
         "requires": [],
+        "rests_on": [],
         "verdict": verdict,
         "duration_s": 0.001,
         "message": "",
@@ -279,3 +280,73 @@ def test_what_a_server_says_does_nothing_to_the_terminal(text: str, shown: str) 
         assert f"    {words} {first}" in found.replace("\t", "   ")
     assert all(line in found for line in rest if "\t" not in text)
     assert printable(found) == found
+
+
+def parity(answer: str, *differences: str) -> dict[str, Any]:
+    """What a check is next to the reference deployment's."""
+    return {
+        "reference": "reference-threaded",
+        "same": not differences,
+        "answer": answer,
+        "differences": list(differences),
+    }
+
+
+def test_a_second_matrix_shows_what_is_the_same_as_the_reference() -> None:
+    agreed = {"level": "agreement", "parity": parity("a")}
+    found = document(
+        server("reference-threaded", check("a/one", "pass", **agreed), check("a/two", "pass")),
+        server(
+            "alike",
+            check("a/one", "pass", **agreed),
+            check("a/two", "pass", parity=parity("a")),
+        ),
+        server(
+            "other",
+            check("a/one", "pass", level="agreement", parity=parity("b", "+ status 201")),
+            check("a/two", "deviation", expectation=EXPECTATION, parity=parity("b", "- x")),
+        ),
+    )
+    assert "the same as" not in printed(found)
+    text = printed(found, parity=True)
+    shown = text[text.index("the same as") : text.index("3 servers")]
+    assert shown.splitlines() == [
+        "the same as reference-threaded",
+        "",
+        "            1   2   3",
+        "a (2)       1   2   0",
+        "  a/one     =   =   ~",
+        "  a/two         =   !",
+        "",
+        "areas count what is the same; = the same, ~ passes and is not the same, ! does not pass"
+        " and is not the same",
+        "",
+        "a/one: no text decides, and there are 2 answers",
+        "    2: reference-threaded, alike",
+        "    1: other",
+        "",
+    ]
+
+
+def test_a_matrix_of_what_cannot_be_compared_says_so() -> None:
+    text = printed(document(server("one", check("a/b", "pass"))), parity=True)
+    assert "nothing could be compared with the reference deployment" in text
+
+
+def test_failures_that_follow_from_another_are_told_with_it() -> None:
+    found = document(
+        server(
+            "one",
+            check("a/root", "fail", message="the cause"),
+            check("a/middle", "deviation", rests_on=["a/root"], expectation=EXPECTATION),
+            check("a/leaf", "fail", rests_on=["a/middle"], message="what follows"),
+            check("a/alone", "fail", rests_on=["a/passes"], message="another cause"),
+            check("a/passes", "pass"),
+        )
+    )
+    text = printed(found)
+    assert "the cause" in text
+    assert "another cause" in text
+    assert "what follows" not in text
+    expected = "FAIL one: 1 more, which rest on a/root, and that fails\n    a/leaf\n"
+    assert expected in text
