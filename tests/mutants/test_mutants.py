@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,15 @@ from conformance import catalogue, registry, results
 from conformance.backends.process import ProcessBackend
 from conformance.runner import Plan, Runner
 from conformance.verdicts import Verdict
-from tests.mutants import MODULES, UNBROKEN, Mutant, load, table
+from tests.mutants import MODULES, UNBROKEN, load, table
 
 ROOT = Path(__file__).resolve().parents[2]
 #: Seconds of silence that count as a hang here. Mutants that are silent are so for ever.
 TIME_LIMIT_S = 2.0
+#: The same where whatever has to come has come, or will not: nothing can pass that waits for less.
+SHORT_LIMIT_S = 0.3
+#: How many servers share the checks that are run on one that does not answer.
+SIDE_BY_SIDE = 8
 
 
 class Quiet:
@@ -29,15 +33,18 @@ class Quiet:
     def done(self, server: registry.Server, error: str | None) -> None: ...
 
 
-def judge(directory: Path, mutants: Sequence[Mutant], checks: list[str] | None = None) -> Any:
-    """Run mutants like servers and return what the checks said, by mutant and check.
+def judge(
+    directory: Path, only: Mapping[str, Sequence[str]], time_limit_s: float = TIME_LIMIT_S
+) -> dict[str, dict[str, Any]]:
+    """Run mutants like servers and return what the checks said, by server and check.
 
-    :param checks: the checks to run on each; without it the ones that it names.
+    :param only: the ids of the checks to run, by the mutant's name; a number and a dot before it
+        make several servers of one mutant.
     """
     compose = directory / "compose.yaml"
     services = {
-        mutant.name: {
-            "command": f"python3 -m tests.mutants {mutant.name} "
+        name: {
+            "command": f"python3 -m tests.mutants {name.rpartition('.')[2]} "
             "--host ${WSGI_HOST:-0.0.0.0} --port ${WSGI_PORT:-8000}",
             "environment": {"PYTHONPATH": str(ROOT)},
             "stop_grace_period": "1s",
@@ -47,7 +54,7 @@ def judge(directory: Path, mutants: Sequence[Mutant], checks: list[str] | None =
                 "capabilities": {"threads": 8, "keep-alive": True},
             },
         }
-        for mutant in mutants
+        for name in only
     }
     # JSON is YAML.
     compose.write_text(json.dumps({"services": services}), encoding="utf-8")
@@ -57,8 +64,9 @@ def judge(directory: Path, mutants: Sequence[Mutant], checks: list[str] | None =
         backend=ProcessBackend(),
         compose=compose,
         expectations=directory,
-        time_limit_s=TIME_LIMIT_S,
-        only={mutant.name: checks or mutant.breaks for mutant in mutants},
+        time_limit_s=time_limit_s,
+        jobs=SIDE_BY_SIDE,
+        only=dict(only),
     )
     writer = results.Writer(directory)
     Runner(plan, writer, Quiet()).run()
@@ -86,7 +94,7 @@ def test_the_table_in_the_package_is_fresh() -> None:
 def test_every_mutant_fails_what_it_names(module: str, tmp_path: Path) -> None:
     mutants = {name: mutant for name, mutant in load().items() if mutant.module == module}
     assert mutants, f"{module} has no mutants"
-    judged = judge(tmp_path, list(mutants.values()))
+    judged = judge(tmp_path, {name: mutant.breaks for name, mutant in mutants.items()})
     wrong = [
         f"{name} {check}: {judged[name][check]['verdict']} {judged[name][check]['message'][:300]}"
         for name, mutant in mutants.items()
@@ -98,5 +106,20 @@ def test_every_mutant_fails_what_it_names(module: str, tmp_path: Path) -> None:
 
 def test_the_unbroken_application_fails_nothing(tmp_path: Path) -> None:
     # What makes the tests above say something: the same way of running, with nothing broken.
-    judged = judge(tmp_path, [UNBROKEN], [check.id for check in catalogue.collect()])
+    judged = judge(tmp_path, {UNBROKEN.name: [check.id for check in catalogue.collect()]})
     assert [check["id"] for check in judged["none"].values() if check["verdict"] != "pass"] == []
+
+
+@pytest.mark.parametrize("name", ["hangs", "closes-at-once", "answers-garbage"])
+def test_nothing_passes_on_a_server_that(name: str, tmp_path: Path) -> None:
+    # Several servers side by side, because there is nothing to do but to wait.
+    ids = [check.id for check in catalogue.collect()]
+    parts = {f"{number}.{name}": ids[number::SIDE_BY_SIDE] for number in range(SIDE_BY_SIDE)}
+    judged = judge(tmp_path, parts, time_limit_s=SHORT_LIMIT_S)
+    found = {
+        identity: check["verdict"]
+        for checks in judged.values()
+        for identity, check in checks.items()
+        if check["verdict"] != Verdict.FAIL
+    }
+    assert found == {}
