@@ -7,26 +7,36 @@ beside it.
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import re
 from functools import cache
 
-#: Patterns of check ids, and the checks on which those rest.
-RESTS_ON: dict[str, tuple[str, ...]] = {
-    "http/chunked/decoded/*": ("http/chunked/as-declared",),
-}
+#: Checks, and what they rest on. A `*` stands for any text, and in the root for the same text.
+RESTS_ON: tuple[tuple[str, str], ...] = (
+    # Where the simplest request is not answered, nothing is.
+    ("*", "routing/static-rule"),
+    # Where the next request of a connection is not answered, no check sees one that is.
+    ("http/keep-alive/after/*", "http/keep-alive/as-declared"),
+    ("http/keep-alive/hundred", "http/keep-alive/as-declared"),
+    ("http/pipelining/*", "http/keep-alive/as-declared"),
+    # Where chunked bodies are not decoded, none is decoded in some special way.
+    ("http/chunked/decoded/*", "http/chunked/as-declared"),
+    ("http/chunked/coding-name/*", "http/chunked/as-declared"),
+    ("http/chunked/big", "http/chunked/as-declared"),
+    ("wsgi/input/dechunked/*", "http/chunked/as-declared"),
+)
+
+
+def matches(pattern: str, identity: str) -> re.Match[str] | None:
+    """Whether a pattern is of that check; its group is what the star stands for."""
+    return re.fullmatch(re.escape(pattern).replace(r"\*", "(.+)"), identity)
 
 
 @cache
 def of(identity: str) -> tuple[str, ...]:
     """The ids of the checks on which the check of that id rests directly."""
-    return tuple(
-        sorted(
-            {
-                root
-                for pattern, roots in RESTS_ON.items()
-                if fnmatchcase(identity, pattern)
-                for root in roots
-                if root != identity
-            }
-        )
-    )
+    found = []
+    for pattern, root in RESTS_ON:
+        match = matches(pattern, identity)
+        if match is not None and root != identity:
+            found.append(root.replace("*", match[1]) if "*" in root else root)
+    return tuple(found)

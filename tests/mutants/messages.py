@@ -124,6 +124,7 @@ class _Unreasonable(WSGIRequestHandler):
 @server_mutant(
     "closes-at-once",
     breaks=[
+        "routing/static-rule",
         "wsgi/close/disconnected",
         "wsgi/input/big",
         "wsgi/iterable/kind/list-of-one",
@@ -652,6 +653,10 @@ def only_1_1() -> Handler:
     breaks=[
         "http/chunked/supported",
         "http/chunked/as-declared",
+        "http/chunked/big",
+        *rows("http/chunked/coding-name", "capitalised upper-case no-space whitespace-around"),
+        *rows("http/chunked/decoded", "one several upper-case-size extension trailer"),
+        *rows("wsgi/input/dechunked", "read-size across-chunks readline iteration read-all"),
         "http/chunked/decoded-byte-by-byte/one",
         "http/chunked/decoded-byte-by-byte/several",
         "http/chunked/decoded-byte-by-byte/upper-case-size",

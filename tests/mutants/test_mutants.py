@@ -38,13 +38,13 @@ def judge(
 ) -> dict[str, dict[str, Any]]:
     """Run mutants like servers and return what the checks said, by server and check.
 
-    :param only: the ids of the checks to run, by the mutant's name; a number and a dot before it
+    :param only: the ids of the checks to run, by the mutant; a number and two hyphens before a name
         make several servers of one mutant.
     """
     compose = directory / "compose.yaml"
     services = {
         name: {
-            "command": f"python3 -m tests.mutants {name.rpartition('.')[2]} "
+            "command": f"python3 -m tests.mutants {name.rpartition('--')[2]} "
             "--host ${WSGI_HOST:-0.0.0.0} --port ${WSGI_PORT:-8000}",
             "environment": {"PYTHONPATH": str(ROOT)},
             "stop_grace_period": "1s",
@@ -114,7 +114,7 @@ def test_the_unbroken_application_fails_nothing(tmp_path: Path) -> None:
 def test_nothing_passes_on_a_server_that(name: str, tmp_path: Path) -> None:
     # Several servers side by side, because there is nothing to do but to wait.
     ids = [check.id for check in catalogue.collect()]
-    parts = {f"{number}.{name}": ids[number::SIDE_BY_SIDE] for number in range(SIDE_BY_SIDE)}
+    parts = {f"{number}--{name}": ids[number::SIDE_BY_SIDE] for number in range(SIDE_BY_SIDE)}
     judged = judge(tmp_path, parts, time_limit_s=SHORT_LIMIT_S)
     found = {
         identity: check["verdict"]
