@@ -7,15 +7,18 @@ depend on which of them got which request.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 from uuid import uuid4
 
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import HOST, read_json
 from conformance.client import Connection, Response, Wire
+
+_Read = TypeVar("_Read")
 
 #: How many requests meet where the deployment declares no bound.
 MANY = 16
@@ -84,6 +87,21 @@ def send(
             host=f"{party.payload}.test" if own_host else HOST,
         )
     return sent
+
+
+def side_by_side(parties: Sequence[Party], read: Callable[[Party], _Read]) -> list[_Read]:
+    """Read all of them at once, and close each as soon as it is read.
+
+    For what a response cannot tell the end of: a server may be busy with closing one connection,
+    for which it waits for the client, while the client waits for it to close another.
+    """
+
+    def read_and_close(party: Party) -> _Read:
+        with party.connection:
+            return read(party)
+
+    with ThreadPoolExecutor(max(len(parties), 1)) as pool:
+        return list(pool.map(read_and_close, parties))
 
 
 def meet(wire: Wire, key: str, parties: int, **options: Any) -> dict[str, dict[str, Any]]:

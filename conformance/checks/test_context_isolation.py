@@ -104,11 +104,14 @@ def test_thread_local(wire: Wire, capabilities: Capabilities, key: str) -> None:
 )
 def test_session_cookie(wire: Wire, capabilities: Capabilities, key: str) -> None:
     """The cookie that each of the requests gets opens the session of its own."""
-    found = {}
-    for party in send(wire, key, at_once(capabilities)):
-        cookie = party.receive().header("Set-Cookie").partition(";")[0]
-        answer = wire.ask("GET", "/context/session", [("Cookie", cookie)])
-        found[party.payload] = read_json(answer, str)
+    cookies = {
+        party.payload: party.receive().header("Set-Cookie").partition(";")[0]
+        for party in send(wire, key, at_once(capabilities))
+    }
+    found = {
+        payload: read_json(wire.ask("GET", "/context/session", [("Cookie", cookie)]), str)
+        for payload, cookie in cookies.items()
+    }
     assert found == {payload: payload for payload in found}
 
 

@@ -13,8 +13,9 @@ from conformance.clauses import clause, flask
 from conformance.client import Connection, Response, Wire
 
 CONTEXT = flask("reqcontext", "How the Context Works")
-#: How many requests each of the users sends on its connection.
-REQUESTS = 125
+#: How many requests each of the users sends on its connection. Some servers send fields and body
+#: apart, which costs each of them the 40 ms that the client's system waits with its ACK.
+REQUESTS = 60
 #: How many requests pass while others are held.
 PASSING = 100
 
@@ -60,7 +61,7 @@ class Kept:
 
 @clause("context/load/kept-connections", "contract", CONTEXT, requires=("keep-alive",))
 def test_kept_connections(wire: Wire, capabilities: Capabilities) -> None:
-    """Of 125 requests on the kept connection of each user, every one is answered with its own data.
+    """Of 60 requests on the kept connection of each user, every one is answered with its own data.
 
     Data are in the query, a field, the body and the session, whose cookie each user sends back.
     """
@@ -108,7 +109,7 @@ def test_mixed(wire: Wire) -> None:
 
     def user(_: int) -> list[str]:
         wrong = []
-        for _ in range(8):
+        for _ in range(3):
             payload = uuid4().hex
             for target, status, text in (
                 (f"/context/stream?payload={payload}", 200, f"g={payload};request={payload}"),
