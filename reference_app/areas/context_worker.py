@@ -242,14 +242,16 @@ def _held_blocks(arguments: dict[str, str], block: bytes) -> Iterator[bytes]:
 class _Steps:
     """An iterable that says of each step in which thread it is, and which variable it sees."""
 
-    def __init__(self, key: str) -> None:
+    def __init__(self, key: str, payload: str) -> None:
         self._key = key
+        self._payload = payload
         self._thread = threading.get_ident()
-        _variable.set(key)
+        _variable.set(payload)
 
     def _note(self, step: str) -> None:
         same = threading.get_ident() == self._thread
-        journal.record(self._key, step, same_thread=same, variable=_variable.get() == self._key)
+        own = _variable.get() == self._payload
+        journal.record(self._key, step, same_thread=same, variable=own)
 
     def __iter__(self) -> Iterator[bytes]:
         for _ in range(3):
@@ -262,6 +264,12 @@ class _Steps:
 
 @at("context/steps")
 def steps(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Note in the journal where each step of a request runs: the iteration, and `close()`."""
+    """Note in the journal where each step of a request runs: the iteration, and `close()`.
+
+    Others wait in the call at the same time, so that there are several threads to choose from.
+    """
+    arguments = _arguments(environ)
+    response = _Steps(arguments["key"], arguments["payload"])
+    _meet_around(arguments)
     start_response("200 OK", [("Content-Type", "text/plain")])
-    return _Steps(_arguments(environ)["key"])
+    return response
