@@ -77,7 +77,7 @@ def one_copy_for_all() -> WSGIApplication:
 
 @application_mutant(
     "inner-context-is-not-popped",
-    breaks=["context/held/nested", "context/nothing-left/nested-error"],
+    breaks=["context/held/nested"],
 )
 def inner_context_is_not_popped() -> WSGIApplication:
     class Context(RequestContext):
