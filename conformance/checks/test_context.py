@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
-from urllib.parse import urlencode
 from uuid import uuid4
 
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import read_json
+from conformance.checks.rendezvous import at_once, meet
 from conformance.clauses import clause, flask, pep3333
-from conformance.client import Connection, Wire
+from conformance.client import Wire
 from conformance.client.http import Client
 
-#: How many requests meet where the deployment declares no bound.
-MANY = 16
 #: Seconds that a request waits in vain where a rendezvous must not come about.
 SHORT_PATIENCE_S = 0.4
 
 CONTEXT = flask("reqcontext", "How the Context Works")
 APP_CONTEXT = flask("appcontext", "Lifetime of the Context")
 VARIABLES = pep3333("environ Variables")
-
-
-def meet(
-    wire: Wire,
-    key: str,
-    parties: int,
-    *,
-    path: str = "/context/meet",
-    patience_s: float | None = None,
-) -> dict[str, dict[str, Any]]:
-    """Send `parties` requests at once, each on its own connection with a payload of its own.
-
-    Each is held in its handler until all are in theirs: the last one sent lets all of them go.
-
-    :returns: what each answered, by the payload it was sent.
-    """
-    connections: Sequence[Connection] = wire.connect_many(parties)
-    payloads = [uuid4().hex for _ in connections]
-    patience = wire.time_limit_s * 0.8 if patience_s is None else patience_s
-    for connection, payload in zip(connections, payloads, strict=True):
-        query = urlencode(
-            {"key": key, "parties": parties, "patience": patience, "payload": payload}
-        )
-        connection.request(
-            "POST",
-            f"{path}?{query}",
-            [("X-Payload", payload), ("Content-Type", "text/plain"), ("Connection", "close")],
-            payload.encode(),
-        )
-    answers = {}
-    for connection, payload in zip(connections, payloads, strict=True):
-        with connection:
-            answers[payload] = read_json(connection.receive("POST"))
-    return answers
-
-
-def at_once(capabilities: Capabilities) -> int:
-    """How many requests can be held at the same time, as far as it is declared."""
-    return min(capabilities.concurrency or MANY, MANY)
 
 
 @clause("context/concurrency/as-declared", "must", VARIABLES, requires=("concurrency",))

@@ -2,24 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 
 from reference_app.api import (
     Blueprint,
     Flask,
     Response,
+    after_this_request,
     copy_current_request_context,
     current_app,
+    flash,
     g,
+    get_flashed_messages,
     has_app_context,
     has_request_context,
     jsonify,
+    render_template_string,
     request,
     session,
     stream_with_context,
+    url_for,
 )
 from reference_app.areas import journal
+
+TEMPLATE = "{{ request.args['payload'] }} {{ g.payload }} {{ session['payload'] }}"
+
+_variable: ContextVar[str] = ContextVar("a context variable of the application's own")
+_thread_local = threading.local()
+#: The payloads that this process has seen, by rendezvous. Appending to a list is atomic.
+_seen: dict[str, list[str]] = {}
 
 
 def register(app: Flask) -> None:
@@ -47,18 +61,62 @@ def _blueprint() -> Blueprint:
         found = sorted(g)
         g.payload = payload
         session["payload"] = payload
+        flash(payload)
+        _variable.set(payload)
+        _thread_local.payload = payload
+        seen = _seen.setdefault(request.args["key"], [])
+        seen.append(payload)
         proxy = request
         met = _meet()
         return jsonify(
             met=met,
+            pid=os.getpid(),
+            application=id(current_app._get_current_object()),  # type: ignore[attr-defined]
+            multithread=request.environ["wsgi.multithread"],
+            multiprocess=request.environ["wsgi.multiprocess"],
+            seen=seen,
             found_in_g=found,
             g=g.payload,
             request=proxy.args["payload"],
             header=request.headers.get("X-Payload"),
             body=request.get_data(as_text=True),
             session=session["payload"],
+            flashed=get_flashed_messages(),
+            template=render_template_string(TEMPLATE),
+            url=url_for(".meet", _external=True),
+            variable=_variable.get(),
+            thread_local=_thread_local.payload,
             path=request.full_path,
         )
+
+    @area.get("/session")
+    def read_session() -> Response:
+        return jsonify(session.get("payload"))
+
+    @area.route("/echo", methods=["POST"])
+    def echo() -> Response:
+        found = g.get("payload")
+        g.payload = request.args["payload"]
+        session["count"] = session.get("count", 0) + 1
+        session.setdefault("user", request.args["user"])
+        return jsonify(
+            found=found,
+            g=g.payload,
+            header=request.headers.get("X-Payload"),
+            body=request.get_data(as_text=True),
+            user=session["user"],
+            count=session["count"],
+        )
+
+    @area.route("/meet-or-fail", methods=["POST"])
+    def meet_or_fail() -> Response:
+        # Every second request of the rendezvous fails in its midst.
+        g.payload = request.args["payload"]
+        g.fail_key = request.args["key"]
+        _meet()
+        if "fail" in request.args:
+            raise RuntimeError(g.payload)
+        return jsonify(g=g.payload, request=request.args["payload"])
 
     @area.get("/remember")
     def remember() -> Response:
@@ -103,6 +161,46 @@ def _blueprint() -> Blueprint:
         thread.join()
         return jsonify(seen)
 
+    @area.get("/outside/<name>")
+    def use_outside(name: str) -> Response:
+        # The whole message, of what is used in a thread of the application's own.
+        uses: dict[str, Callable[[], object]] = {
+            "current-app": lambda: current_app.name,
+            "g": lambda: g.get("payload"),
+            "request": lambda: request.path,
+            "session": lambda: session.get("payload"),
+            "url-for": lambda: url_for("context.outside"),
+            "template": lambda: render_template_string("{{ 1 }}"),
+            "flash": lambda: flash("nobody reads this"),
+            "after-this-request": lambda: after_this_request(lambda response: response),
+            "copied": lambda: copy_current_request_context(lambda: None),
+        }
+        return jsonify(raised=_raised_in_thread(uses[name]))
+
+    @area.get("/application-only")
+    def application_only() -> Response:
+        # As a command or a job does: an application is at work, and there is no request.
+        application = current_app._get_current_object()  # type: ignore[attr-defined]
+        seen: dict[str, object] = {}
+
+        def look() -> None:
+            with application.app_context():
+                g.payload = "kept"
+                seen.update(application=current_app.name, g=g.payload)
+                request.path  # noqa: B018 (this is what raises)
+
+        return jsonify(raised=_raised_in_thread(look), seen=seen)
+
+    @area.get("/handed-over")
+    def handed_over() -> Response:
+        # The object itself, and not the proxy, goes to a thread that has no context.
+        itself = request._get_current_object()  # type: ignore[attr-defined]
+        seen: list[str] = []
+        thread = threading.Thread(target=lambda: seen.append(itself.args["payload"]))
+        thread.start()
+        thread.join()
+        return jsonify(seen)
+
     @area.get("/copied")
     def copied() -> Response:
         seen: dict[str, object] = {}
@@ -127,6 +225,34 @@ def _blueprint() -> Blueprint:
             inner_path = request.path
         return jsonify(inner_found=inner_found, g=g.level, inner_path=inner_path, path=request.path)
 
+    @area.get("/nested/other-application")
+    def nested_other_application() -> Response:
+        g.level = "outer"
+        other = Flask("another_application")
+        with other.app_context():
+            inner = {"application": current_app.name, "found": g.get("level")}
+            g.level = "inner"
+        return jsonify(inner=inner, application=current_app.name, g=g.level)
+
+    @area.get("/g-methods")
+    def g_methods() -> Response:
+        g.one = 1
+        default = g.setdefault("two", 2)
+        kept = g.setdefault("one", 3)
+        popped = g.pop("two")
+        try:
+            missing = str(g.two)
+        except AttributeError as error:
+            missing = type(error).__name__
+        return jsonify(
+            setdefault=[default, kept],
+            pop=[popped, g.pop("two", "gone")],
+            get=[g.get("one"), g.get("two"), g.get("two", "gone")],
+            contains=["one" in g, "two" in g],
+            names=sorted(g),
+            missing=missing,
+        )
+
     @area.get("/proxies")
     def proxies() -> Response:
         return jsonify(
@@ -146,6 +272,17 @@ def _blueprint() -> Blueprint:
 
         return Response(stream_with_context(generate()), mimetype="text/plain")
 
+    @area.get("/stream/without-context")
+    def stream_without_context() -> Response:
+        def generate() -> Iterator[str]:
+            yield "begun;"
+            try:
+                yield request.args["payload"]
+            except RuntimeError as error:
+                yield type(error).__name__
+
+        return Response(generate(), mimetype="text/plain")
+
     @area.post("/teardown")
     def in_teardown() -> Response:
         g.payload = request.args["payload"]
@@ -157,5 +294,24 @@ def _blueprint() -> Blueprint:
     def note_payload(error: BaseException | None) -> None:
         if "teardown_key" in g:
             journal.record(g.teardown_key, "teardown", payload=g.payload)
+        if "fail_key" in g:
+            text = None if error is None else str(error)
+            journal.record(g.fail_key, "teardown", payload=g.payload, error=text)
 
     return area
+
+
+def _raised_in_thread(look: Callable[[], object]) -> str | None:
+    """Call a function in a thread of the application's own; the RuntimeError that it raised."""
+    raised: list[str] = []
+
+    def run() -> None:
+        try:
+            look()
+        except RuntimeError as error:
+            raised.append(str(error))
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
+    return raised[0] if raised else None

@@ -93,6 +93,7 @@ MODULES = (
     "protocols",
     "routes",
     "sessions",
+    "workers",
 )
 
 

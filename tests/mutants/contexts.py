@@ -16,6 +16,7 @@ from reference_app.framework.local import LocalProxy
 from reference_app.serving import WSGIRequestHandler
 from tests.mutants import application_mutant, server_mutant
 from tests.mutants.building import behind, with_flask, with_names, with_request, with_session
+from tests.mutants.messages import rows
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -53,7 +54,8 @@ def more_threads_than_declared() -> type[WSGIRequestHandler]:
 
 
 @application_mutant(
-    "concurrency-denied", breaks=["context/multithread-flag", "context/multiprocess-flag"]
+    "concurrency-denied",
+    breaks=["context/multithread-flag", "context/multiprocess-flag", "context/flags/observed"],
 )
 def concurrency_denied() -> WSGIApplication:
     return behind(
@@ -72,7 +74,19 @@ def concurrency_denied() -> WSGIApplication:
         "context/g/empty-after-error",
         "context/g/empty-on-kept-connection",
         "context/load/unique-payloads",
+        "context/load/kept-connections",
+        "context/load/beside-held",
+        "context/load/mixed",
+        "context/concurrency/kept-connections",
+        "context/errors/others-unaffected",
+        "context/errors/own-in-teardown",
+        "context/reset/others-unaffected",
         "context/nested",
+        *rows(
+            "context/nothing-left",
+            "answer http-error error hook-error nested-error stream failed-stream reset "
+            "abandoned-stream",
+        ),
     ],
 )
 def g_is_global() -> WSGIApplication:
@@ -100,13 +114,28 @@ def request_is_the_last_that_came() -> WSGIApplication:
     return with_flask(request_context=request_context)
 
 
-@application_mutant("session-is-shared-at-once", breaks=["context/session/isolated"])
+@application_mutant(
+    "session-is-shared-at-once",
+    breaks=[
+        "context/session/isolated",
+        "context/session/own-cookie",
+        "context/load/kept-connections",
+    ],
+)
 def session_is_shared_at_once() -> WSGIApplication:
     shared = with_session().session_interface.session_class()  # type: ignore[attr-defined]
     return with_session(open_session=lambda self, app, request: shared)
 
 
-@application_mutant("threads-inherit-the-context", breaks=["context/outside"])
+@application_mutant(
+    "threads-inherit-the-context",
+    breaks=[
+        "context/outside",
+        "context/outside/application-only",
+        *rows("context/outside/needs-request", "request session flash after-this-request copied"),
+        *rows("context/outside/needs-application", "current-app g url-for template"),
+    ],
+)
 def threads_inherit_the_context() -> WSGIApplication:
     class Heir(threading.Thread):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
