@@ -247,19 +247,11 @@ def test_repeated_content_type(wire: Wire) -> None:
 
 
 @clause("http/field/named-as-option", "agreement", rfc9110("7.6.1"))
-@pytest.mark.parametrize(
-    ("option", "fields", "body"),
-    [
-        pytest.param("Content-Length", ["Content-Length: 5"], b"hello", id="content-length"),
-        pytest.param("Host", ["Content-Length: 5"], b"hello", id="host"),
-    ],
-)
-def test_named_as_option(wire: Wire, option: str, fields: list[str], body: bytes) -> None:
-    """A field that Connection names keeps its meaning where it frames the message or routes it."""
-    data = request("POST /wsgi/echo HTTP/1.1", f"Connection: close, {option}", *fields, body=body)
-    response = answered(wire, data, 200, 400)
-    if response.status == 200:
-        assert received(response) == body
+def test_named_as_option(wire: Wire) -> None:
+    """Content-Length keeps its meaning although Connection names it as an option, or is refused."""
+    fields = ("Connection: close, Content-Length", "Content-Length: 5")
+    response = answered(wire, request("POST /wsgi/echo HTTP/1.1", *fields, body=b"hello"), 200, 400)
+    assert response.status == 400 or received(response) == b"hello"
 
 
 # Incomplete heads, and what follows a refused one
