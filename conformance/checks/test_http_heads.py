@@ -94,9 +94,15 @@ def test_absolute_form_without_path(wire: Wire, target: str) -> None:
 
 @clause("http/target/absolute-form-user", "should", rfc9110("4.2.4"))
 def test_absolute_form_user(wire: Wire) -> None:
-    """User information in a target is an error: it is there to pass one host off as another."""
+    """User information in a target is an error, or is passed by: it never is the host.
+
+    It is there to pass one host off as another.
+    """
     line = "GET http://trusted.example@target.example/wsgi/environ HTTP/1.1"
-    answered(wire, request(line, CLOSE, host="target.example"), 400)
+    response = answered(wire, request(line, CLOSE, host="target.example"), 400, 200)
+    if response.status == 200:
+        found = environ_of(response)
+        assert "trusted.example" not in (found["HTTP_HOST"] + found["SERVER_NAME"])
 
 
 @clause("http/target/not-corrected", "should", rfc9112("3.2"))
@@ -112,7 +118,6 @@ def test_backslash(wire: Wire) -> None:
     [
         pytest.param("a%0D%0AX-Injected:%201", "a\r\nX-Injected: 1", id="line-end"),
         pytest.param("a%00b", "a\x00b", id="nul"),
-        pytest.param("a%C0%AFb", "a\xc0\xafb", id="overlong-slash"),
         pytest.param("a%20HTTP/1.0", "a HTTP/1.0", id="version"),
     ],
 )
@@ -126,6 +131,18 @@ def test_escaped(wire: Wire, sent: str, path: str) -> None:
         found = environ_of(response)
         assert found["PATH_INFO"] == f"/wsgi/environ/{path}"
         assert "HTTP_X_INJECTED" not in found
+
+
+@clause("http/target/overlong-slash", "agreement", rfc3986("7.3"))
+def test_overlong_slash(wire: Wire) -> None:
+    """Two bytes that a careless decoder takes for a slash make none: a filter saw no slash either.
+
+    What else becomes of bytes that are no UTF-8 is for another check.
+    """
+    line = "GET /wsgi/environ/a%C0%AFb HTTP/1.1"
+    response = answered(wire, request(line, CLOSE), 200, 400, 404)
+    if response.status == 200:
+        assert environ_of(response)["PATH_INFO"] != "/wsgi/environ/a/b"
 
 
 # Host
@@ -249,9 +266,11 @@ def test_repeated_content_type(wire: Wire) -> None:
 @clause("http/field/named-as-option", "agreement", rfc9110("7.6.1"))
 def test_named_as_option(wire: Wire) -> None:
     """Content-Length keeps its meaning although Connection names it as an option, or is refused."""
-    fields = ("Connection: close, Content-Length", "Content-Length: 5")
-    response = answered(wire, request("POST /wsgi/echo HTTP/1.1", *fields, body=b"hello"), 200, 400)
-    assert response.status == 400 or received(response) == b"hello"
+    fields = ("Connection: Content-Length", "Content-Length: 5")
+    data = request("POST /wsgi/echo?mark=first HTTP/1.1", *fields, body=b"hello")
+    found = exchange(wire, data, NEXT)
+    assert first(found).status == 400 or received(found[0]) == b"hello"
+    in_step(wire, found)
 
 
 # Incomplete heads, and what follows a refused one

@@ -154,7 +154,6 @@ def test_chunked_head(wire: Wire) -> None:
         pytest.param(b";a[]=b", id="delimiter-in-name"),
         pytest.param(b";a=\x00", id="nul"),
         pytest.param(b";a\rb", id="bare-cr"),
-        pytest.param(b';a="b', id="quotation-mark-open"),
     ],
 )
 def test_invalid_extension(wire: Wire, extension: bytes) -> None:
@@ -274,6 +273,17 @@ def comes(connection: Connection, seconds: float) -> bool:
     return True
 
 
+def rest_of(connection: Connection) -> list[Response]:
+    """Every response until the end; a reset is an end as well, for bytes that came too late."""
+    found: list[Response] = []
+    with contextlib.suppress(ConnectionClosed):
+        while connection.more():
+            found.append(connection.receive())
+            if says_close(found[-1]):
+                connection.shutdown_write()
+    return found
+
+
 def after_the_answer(connection: Connection, body: bytes) -> list[Response]:
     """Send a body once the request was answered without it, and the next request; the answers.
 
@@ -287,13 +297,7 @@ def after_the_answer(connection: Connection, body: bytes) -> list[Response]:
             connection.assert_closed()
             return found
     connection.send(body + NEXT)
-    # A reset is an end as well, for bytes that came after the server's own.
-    with contextlib.suppress(ConnectionClosed):
-        while connection.more():
-            found.append(connection.receive())
-            if says_close(found[-1]):
-                connection.shutdown_write()
-    return found
+    return found + rest_of(connection)
 
 
 @clause("http/desync/early-answer", "must", rfc9112("9.3"))
@@ -321,7 +325,18 @@ def test_expect_final(wire: Wire) -> None:
     """A client that had a final answer instead of 100 may send its body: it is not executed."""
     with wire.connect() as connection:
         connection.send(request(IGNORE, LENGTH, "Expect: 100-continue"))
-        in_step(wire, after_the_answer(connection, SMUGGLED))
+        found: list[Response] = []
+        if comes(connection, EARLY_S) and connection.more():
+            response = connection.receive_head()
+            if response.status != 100:
+                while connection.receive_body_part(response):
+                    pass
+                found.append(response)
+                if says_close(response):
+                    connection.shutdown_write()
+        connection.send(SMUGGLED + NEXT)
+        found += rest_of(connection)
+    in_step(wire, found)
 
 
 @clause("http/expect/body-is-a-body", "must", rfc9112("6"))

@@ -117,7 +117,7 @@ def one_content_type_or_none() -> Handler:
 @server_mutant("options-drop-fields", breaks=["http/field/named-as-option"])
 def options_drop_fields() -> Handler:
     def mend(head: bytes) -> bytes:
-        return re.sub(rb"(?<=Content-Length\r\n)Content-Length: 5\r\n", b"", head)
+        return re.sub(rb"(?<=: Content-Length\r\n)Content-Length: 5\r\n", b"", head)
 
     return mending(mend)
 
@@ -162,9 +162,9 @@ def absolute_form_needs_a_path() -> Handler:
     return refusing(400, re.compile(rb"GET http://[^/]+ HTTP").match)
 
 
-@server_mutant("user-in-target-dropped", breaks=["http/target/absolute-form-user"])
-def user_in_target_dropped() -> Handler:
-    return mending(lambda head: re.sub(rb"\AGET http://[^/@]+@", b"GET http://", head))
+@server_mutant("user-in-target-is-the-host", breaks=["http/target/absolute-form-user"])
+def user_in_target_is_the_host() -> Handler:
+    return mending(lambda head: re.sub(rb"\AGET http://([^/@]+)@[^/]+", rb"GET http://\1", head))
 
 
 @server_mutant("backslash-corrected", breaks=["http/target/not-corrected"])
@@ -174,7 +174,7 @@ def backslash_corrected() -> Handler:
 
 @server_mutant(
     "decoded-before-it-is-parsed",
-    breaks=rows("http/target/escaped", "line-end nul overlong-slash version"),
+    breaks=[*rows("http/target/escaped", "line-end nul version"), "http/target/overlong-slash"],
 )
 def decoded_before_it_is_parsed() -> Handler:
     def change(request: Request) -> None:

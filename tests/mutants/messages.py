@@ -225,8 +225,6 @@ def serves_everything() -> Handler:
         "http/host/invalid/backslash",
         "http/host/invalid/broken-escape",
         "http/host/invalid/list",
-        "http/host/invalid/text-behind-bracket",
-        "http/host/invalid/not-ascii",
     ],
 )
 def host_not_checked() -> Handler:
