@@ -58,6 +58,7 @@ catalogue: $(READY) ## write anew what is generated from the code
 	$(BIN)/python -m tests.mutants.table
 	$(BIN)/wsgi-conform checks --format markdown > docs/checks.md
 	$(BIN)/wsgi-conform servers --format markdown > docs/servers.md
+	$(BIN)/python -m conformance.report.coverage > docs/coverage.md
 
 requirements: $(READY) ## pin what environments and images install, as of today
 	for file in docker/requirements/*.in; do $(COMPILE) $$file --output-file $${file%.in}.txt || exit 1; done

@@ -11,10 +11,20 @@ from __future__ import annotations
 import pytest
 
 from conformance.capabilities import Capabilities
+from conformance.checks.bodies import (
+    CHUNKED,
+    CHUNKED_INPUT,
+    ECHO,
+    HELLO,
+    in_step,
+    no_more_than,
+    only_first,
+    received,
+    refused,
+)
 from conformance.checks.probes import (
     NEXT,
     SMUGGLED,
-    alive,
     answers,
     exchange,
     first,
@@ -26,51 +36,6 @@ from conformance.checks.probes import (
 from conformance.clauses import clause, rfc9110, rfc9112
 from conformance.client import Response, Wire
 from conformance.client.http import Client
-
-ECHO = "POST /wsgi/echo?mark=first HTTP/1.1"
-CHUNKED = "Transfer-Encoding: chunked"
-CHUNKED_INPUT = ("chunked-input",)
-HELLO = b"5\r\nhello\r\n0\r\n\r\n"
-
-
-def refused(response: Response, *statuses: int) -> None:
-    """The answer to a request that has to be refused is one of these statuses."""
-    assert response.status in statuses, f"expected {statuses}, found {response.describe()}"
-
-
-def received(response: Response) -> bytes:
-    """The body as the application saw it."""
-    found = read_json(response)
-    body: bytes = found["body"].encode("latin-1")
-    assert found["length"] == len(body)
-    return body
-
-
-def only_first(wire: Wire, found: list[Response]) -> None:
-    """The connection was closed after the first answer: nothing behind it was answered.
-
-    Or without an answer, which is judged elsewhere, by a server that does give some.
-    """
-    if not found:
-        alive(wire)
-    assert len(found) <= 1, [mark_of(response) or response.describe() for response in found]
-
-
-def no_more_than(wire: Wire, found: list[Response], *marks: str) -> None:
-    """No other request than these was answered, and these in order."""
-    if not found:
-        alive(wire)
-    seen = [mark for mark in map(mark_of, found) if mark is not None]
-    assert seen == list(marks)[: len(seen)], seen
-
-
-def in_step(wire: Wire, found: list[Response]) -> None:
-    """Behind the first answer comes that to the next request, or nothing at all."""
-    if not found:
-        alive(wire)
-    seen = [mark_of(response) or response.describe() for response in found[1:]]
-    assert seen in ([], ["next"]), seen
-
 
 # Content-Length
 
@@ -90,6 +55,10 @@ INVALID_LENGTHS = [
     pytest.param([b"Content-Length: 5, 6"], id="list-of-different"),
     pytest.param([b"Content-Length: 5", b"Content-Length: 6"], id="lines-of-different"),
     pytest.param([b"Content-Length: 5", b"Content-Length: abc"], id="lines-of-which-one-invalid"),
+    pytest.param([b"Content-Length: -0"], id="negative-zero"),
+    pytest.param([b"Content-Length: 0o5"], id="octal"),
+    pytest.param([b"Content-Length: \x0b5"], id="vertical-tab"),
+    pytest.param([b"Content-Length: 5\xa0"], id="no-break-space"),
 ]
 
 
@@ -159,6 +128,8 @@ def test_length_repeated(wire: Wire, fields: list[str]) -> None:
         pytest.param("Content-Length: \t 5 \t", b"hello", id="whitespace-around"),
         pytest.param("Content-Length: 0005", b"hello", id="leading-zeros"),
         pytest.param("Content-Length: 0", b"", id="zero"),
+        pytest.param("Content-Length: 00", b"", id="zeros"),
+        pytest.param("Content-Length: 010", b"0123456789", id="like-octal"),
     ],
 )
 def test_length_valid(wire: Wire, field: str, body: bytes) -> None:
@@ -262,6 +233,8 @@ VALID_CHUNKED = [
     pytest.param(b"5\r\nhello\r\n0\r\nX-Trailer: 1\r\n\r\n", b"hello", id="trailer"),
     pytest.param(b"2\r\n\r\n\r\n0\r\n\r\n", b"\r\n", id="line-end-as-data"),
     pytest.param(b"5\r\n0\r\n\r\n\r\n0\r\n\r\n", b"0\r\n\r\n", id="last-chunk-as-data"),
+    pytest.param(b"5 ; a = b\r\nhello\r\n0\r\n\r\n", b"hello", id="extension-whitespace"),
+    pytest.param(b'5;a="\\";b"\r\nhello\r\n0\r\n\r\n', b"hello", id="extension-escaped"),
 ]
 
 
@@ -343,6 +316,8 @@ def test_chunked_big(wire: Wire) -> None:
         pytest.param("X-Trailer: 1", "HTTP_X_TRAILER", id="unknown"),
         pytest.param("X-Forwarded-For: 192.0.2.1", "HTTP_X_FORWARDED_FOR", id="forwarded-for"),
         pytest.param("Authorization: Basic eDp5", "HTTP_AUTHORIZATION", id="authorization"),
+        pytest.param("Host: trailer.example", "HTTP_HOST", id="host"),
+        pytest.param("Content-Type: text/trailer", "CONTENT_TYPE", id="content-type"),
     ],
 )
 def test_trailer(wire: Wire, trailer: str, name: str) -> None:
@@ -363,6 +338,8 @@ INVALID_CHUNKED = [
     pytest.param(b"0x5\r\nhello\r\n0\r\n\r\n", id="size-prefixed"),
     pytest.param(b"0_5\r\nhello\r\n0\r\n\r\n", id="size-underscore"),
     pytest.param(b" 5\r\nhello\r\n0\r\n\r\n", id="size-after-space"),
+    pytest.param(b"5 \r\nhello\r\n0\r\n\r\n", id="size-before-space"),
+    pytest.param(b"5\rhello\r\n0\r\n\r\n", id="bare-cr-after-size"),
     pytest.param(b"\r\nhello\r\n0\r\n\r\n", id="size-empty"),
     pytest.param(b";a=b\r\nhello\r\n0\r\n\r\n", id="size-missing"),
     pytest.param(b"5\r\nhelloXX0\r\n\r\n", id="no-line-end-after-data"),
@@ -447,6 +424,10 @@ NOT_CHUNKED_LAST = [
     pytest.param(['Transfer-Encoding: "chunked"'], id="quoted"),
     pytest.param(["Transfer-Encoding: chunked;q=1"], id="parameter"),
     pytest.param(["Transfer-Encoding: chunked", "Transfer-Encoding: identity"], id="second-line"),
+    pytest.param(["Transfer-Encoding: \x0bchunked"], id="vertical-tab"),
+    pytest.param(["Transfer-Encoding: chunked\x00"], id="nul"),
+    pytest.param(["Transfer-Encoding: \xa0chunked"], id="no-break-space"),
+    pytest.param(["Transfer-Encoding:"], id="empty"),
 ]
 
 
@@ -495,6 +476,9 @@ CONFLICTING = [
     pytest.param(["Content-Length: 1000", CHUNKED], id="length-too-long"),
     pytest.param(["Content-Length: 5", "Transfer-Encoding: CHUNKED"], id="upper-case"),
     pytest.param(["Content-Length: 5", "Transfer-Encoding:\tchunked"], id="tab"),
+    pytest.param(["Content-Length: 5", "Transfer-Encoding:\r\n chunked"], id="folded"),
+    pytest.param(["Content-Length: 5", "Transfer-Encoding: , chunked"], id="empty-element"),
+    pytest.param(["Content-Length: +5", CHUNKED], id="length-invalid"),
 ]
 
 

@@ -7,48 +7,23 @@ answers that its text allows. Silence is never among them.
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import pytest
 
 from conformance.capabilities import Capabilities
+from conformance.checks.heads import CLOSE, LINE, answer, answered, environ_of
 from conformance.checks.probes import (
     HOST,
     NEXT,
     alive,
     exchange,
-    first,
     in_pieces,
     mark_of,
     marked,
-    read_json,
     request,
 )
 from conformance.clauses import clause, rfc9110, rfc9112
-from conformance.client import Response, Wire
-from conformance.client.http import Found
-
-LINE = "GET /wsgi/environ HTTP/1.1"
-CLOSE = "Connection: close"
-
-
-def answer(wire: Wire, data: bytes) -> Response:
-    """The first answer to bytes on a connection of their own."""
-    return first(exchange(wire, data))
-
-
-def answered(wire: Wire, data: bytes, *statuses: int) -> Response:
-    """The first answer, which has to have one of these statuses."""
-    response = answer(wire, data)
-    assert response.status in statuses, f"expected {statuses}, found {response.describe()}"
-    return response
-
-
-def environ_of(response: Response) -> dict[str, Any]:
-    """The environ as the application saw it."""
-    values = read_json(response)["values"]
-    return Found({key: entry["value"] for key, entry in values.items()})
-
+from conformance.client import Wire
 
 # The request line
 
@@ -66,6 +41,10 @@ MALFORMED_LINES = [
     pytest.param(b"GET /wsgi/environ HTTP/a.b", id="version-letters"),
     pytest.param(b"GET /wsgi/environ HTP/1.1", id="other-protocol"),
     pytest.param(b"GET /wsgi/environ HTTP/-1.1", id="version-negative"),
+    pytest.param(b"GET /wsgi/environ HTTP/01.01", id="version-leading-zeros"),
+    pytest.param(b"GET /wsgi/environ HTTP/ 1.1", id="version-space"),
+    pytest.param(b"GET /wsgi/environ/\xc3\xa9 HTTP/1.1", id="target-not-ascii"),
+    pytest.param(b"GET /wsgi/environ/\x01 HTTP/1.1", id="control-in-target"),
     pytest.param(b"G(T /wsgi/environ HTTP/1.1", id="method-delimiter"),
     pytest.param(b"G\xc3\x8bT /wsgi/environ HTTP/1.1", id="method-not-ascii"),
     pytest.param(b"GET wsgi/environ HTTP/1.1", id="target-without-slash"),
@@ -95,6 +74,8 @@ def test_malformed_line(wire: Wire, line: bytes) -> None:
         pytest.param("GET\t/wsgi/environ\tHTTP/1.1", id="tabs"),
         pytest.param("GET /wsgi/environ HTTP/1.1 ", id="space-at-end"),
         pytest.param(" GET /wsgi/environ HTTP/1.1", id="space-at-start"),
+        pytest.param("GET\v/wsgi/environ\fHTTP/1.1", id="vertical-tab-and-form-feed"),
+        pytest.param("GET\r/wsgi/environ HTTP/1.1", id="bare-cr"),
     ],
 )
 def test_line_whitespace(wire: Wire, line: str) -> None:
@@ -286,6 +267,7 @@ def test_host_repeated(wire: Wire, second: str) -> None:
         pytest.param('a"b', id="quotation-mark"),
         pytest.param("a\\b", id="backslash"),
         pytest.param("a%zz", id="broken-escape"),
+        pytest.param("a.example, b.example", id="list"),
     ],
 )
 def test_host_invalid(wire: Wire, host: str) -> None:
@@ -304,6 +286,7 @@ def test_host_invalid(wire: Wire, host: str) -> None:
         pytest.param("EXAMPLE.com", id="upper-case"),
         pytest.param("example.com.", id="dot-at-end"),
         pytest.param("a_b.example", id="underscore"),
+        pytest.param("example.com:", id="empty-port"),
     ],
 )
 def test_host_valid(wire: Wire, host: str) -> None:
@@ -411,6 +394,7 @@ def test_bare_lf_as_end(wire: Wire) -> None:
         pytest.param(b"X-\xc3\xbc: 1", id="name-not-ascii"),
         pytest.param(b"X-Y\r: 1", id="cr-in-name"),
         pytest.param(b"X/Y: 1", id="slash-in-name"),
+        pytest.param(b"Content\tLength: 9", id="tab-in-name"),
     ],
 )
 def test_malformed_field(wire: Wire, field: bytes) -> None:

@@ -87,11 +87,13 @@ def server_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], Any]:
 MODULES = (
     "contexts",
     "errors",
+    "heads",
     "hooks",
     "messages",
     "narrow",
     "protocols",
     "routes",
+    "sequences",
     "sessions",
     "workers",
 )

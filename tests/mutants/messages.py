@@ -225,6 +225,7 @@ def serves_everything() -> Handler:
         "http/host/invalid/quotation-mark",
         "http/host/invalid/backslash",
         "http/host/invalid/broken-escape",
+        "http/host/invalid/list",
     ],
 )
 def host_not_checked() -> Handler:
@@ -272,6 +273,14 @@ def host_not_checked() -> Handler:
         "http/content-length/invalid-closed/lines-of-which-one-invalid",
         "http/content-length/repeated-equal/list",
         "http/content-length/repeated-equal/lines",
+        "http/content-length/invalid/negative-zero",
+        "http/content-length/invalid/octal",
+        "http/content-length/invalid/vertical-tab",
+        "http/content-length/invalid/no-break-space",
+        "http/content-length/invalid-closed/negative-zero",
+        "http/content-length/invalid-closed/octal",
+        "http/content-length/invalid-closed/vertical-tab",
+        "http/content-length/invalid-closed/no-break-space",
     ],
 )
 def length_mended() -> Handler:
@@ -359,6 +368,14 @@ def length_wins() -> Handler:
         "http/transfer-encoding/not-chunked-closed/parameter",
         "http/transfer-encoding/not-chunked-closed/second-line",
         "http/transfer-encoding/http-1.0",
+        "http/transfer-encoding/not-chunked/vertical-tab",
+        "http/transfer-encoding/not-chunked/nul",
+        "http/transfer-encoding/not-chunked/no-break-space",
+        "http/transfer-encoding/not-chunked/empty",
+        "http/transfer-encoding/not-chunked-closed/vertical-tab",
+        "http/transfer-encoding/not-chunked-closed/nul",
+        "http/transfer-encoding/not-chunked-closed/no-break-space",
+        "http/transfer-encoding/not-chunked-closed/empty",
     ],
 )
 def every_coding_is_chunked() -> Handler:
@@ -409,6 +426,12 @@ def every_coding_is_chunked() -> Handler:
         "http/refusal/closed/target",
         "http/refusal/closed/tls",
         "http/refusal/closed/ssh",
+        "http/request-line/malformed/version-leading-zeros",
+        "http/request-line/malformed/version-space",
+        "http/request-line/malformed/target-not-ascii",
+        "http/request-line/malformed/control-in-target",
+        "http/request-line/whitespace/vertical-tab-and-form-feed",
+        "http/request-line/whitespace/bare-cr",
     ],
 )
 def request_line_mended() -> Handler:
@@ -465,6 +488,7 @@ def methods_in_upper_case() -> Handler:
         "http/field/malformed/name-not-ascii",
         "http/field/malformed/cr-in-name",
         "http/field/malformed/slash-in-name",
+        "http/field/malformed/tab-in-name",
     ],
 )
 def fields_mended() -> Handler:
@@ -507,6 +531,7 @@ def bare_lf_waited_for() -> Handler:
         "http/limits/header-too-large/one-field",
         "http/limits/header-too-large/many-fields",
         "http/limits/header-too-large/name",
+        "http/method/too-long",
     ],
 )
 def large_heads_cut_off() -> Handler:
@@ -752,6 +777,8 @@ class _LenientChunks(bodies.ChunkedBody):
         "http/chunked/invalid-closed/bare-lf-in-extension",
         "http/chunked/invalid-closed/trailer-without-colon",
         "http/chunked/invalid-closed/trailer-name",
+        "http/chunked/invalid-closed/size-before-space",
+        "http/chunked/invalid-closed/bare-cr-after-size",
     ],
 )
 def chunks_mended() -> Handler:
@@ -817,6 +844,10 @@ def truncated_body_is_whole() -> Handler:
         "http/chunked/invalid/bare-lf-in-extension",
         "http/chunked/invalid/trailer-without-colon",
         "http/chunked/invalid/trailer-name",
+        "http/chunked/invalid/size-before-space",
+        "http/chunked/invalid/bare-cr-after-size",
+        "http/chunked/trailer-not-merged/host",
+        "http/chunked/trailer-not-merged/content-type",
     ],
 )
 def trailers_merged() -> Handler:
@@ -828,7 +859,8 @@ def trailers_merged() -> Handler:
                 environ["wsgi.input"] = io.BytesIO(body.read())
                 for name, value in trailers:
                     key = name.decode("latin-1").upper().replace("-", "_")
-                    environ[f"HTTP_{key}"] = value.decode("latin-1")
+                    key = key if key == "CONTENT_TYPE" else f"HTTP_{key}"
+                    environ[key] = value.decode("latin-1")
             return environ
 
     return Merging
@@ -843,6 +875,9 @@ def trailers_merged() -> Handler:
         "http/desync/failed-application",
         "http/desync/not-found",
         "wsgi/input/unread/large",
+        "http/desync/unread-prefix/get",
+        "http/desync/unread-prefix/put",
+        "http/desync/options-asterisk",
     ],
 )
 def unread_body_executed() -> Handler:
@@ -1000,6 +1035,7 @@ def responses_in_reverse() -> Handler:
         "http/chunked/coding-name/whitespace-around",
         "http/desync/partly-read/content-length",
         "wsgi/input/unread/small",
+        "http/content-length/valid/zeros",
     ],
 )
 def later_answered_for_another() -> Handler:
@@ -1094,6 +1130,7 @@ def answers_in_1_0() -> Handler:
         "wsgi/bodiless/head",
         "wsgi/bodiless/head-of-error",
         "wsgi/environ/head",
+        "http/pipelining/head-between",
     ],
 )
 def head_is_get() -> Handler:
