@@ -47,7 +47,9 @@ def send(
     return read_json(wire.exchange(data, method), object)
 
 
-def show(wire: Wire, names: str, body: bytes, content_type: str | None, method: str = "POST") -> Any:
+def show(
+    wire: Wire, names: str, body: bytes, content_type: str | None, method: str = "POST"
+) -> Any:
     """What these attributes of a request with that body are, by their names."""
     found = send(wire, f"/request/show/{names}", body, content_type, method)
     if not isinstance(found, dict):

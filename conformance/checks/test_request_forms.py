@@ -35,7 +35,7 @@ ENCODED: dict[str, tuple[bytes, Pairs]] = {
     "semicolon": (b"a=1;b=2", [["a", ["1;b=2"]]]),
     "line-ends": (b"a=1%0D%0A2%00", [["a", ["1\r\n2\x00"]]]),
     "utf-8": (
-        "n%C3%A4me=%E2%82%AC%F0%9F%90%8D".encode(),
+        b"n%C3%A4me=%E2%82%AC%F0%9F%90%8D",
         [["näme", ["€\N{SNAKE}"]]],
     ),
 }
@@ -95,7 +95,7 @@ def test_other_content_type(wire: Wire, content_type: str | None) -> None:
 
 
 @clause("request/form/method", "contract", FORM_DATA)
-@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"])
+@pytest.mark.parametrize("method", ["PUT", "PATCH", "DELETE"], ids=str.lower)
 def test_form_method(wire: Wire, method: str) -> None:
     """A form is one whatever the method: that it has a body is what counts."""
     assert show(wire, "method/form", b"a=1", FORM, method) == {

@@ -120,7 +120,7 @@ FILENAMES: dict[str, tuple[str, str]] = {
     "semicolon": ('filename="a; name=b.txt"', "a; name=b.txt"),
     "quote-as-percent": ('filename="a%22b.txt"', 'a"b.txt'),
     "quote-escaped": ('filename="a\\"b.txt"', 'a"b.txt'),
-    "apostrophe": ("filename=\"it's.txt\"", "it's.txt"),
+    "apostrophe": ('filename="it\'s.txt"', "it's.txt"),
     "path": ('filename="../../etc/passwd"', "../../etc/passwd"),
     "dot": ('filename=".htaccess"', ".htaccess"),
 }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 CONFIGURED: dict[str, dict[str, Any]] = {
     "/request-limited": {
         "MAX_CONTENT_LENGTH": 2000,
-        "MAX_FORM_MEMORY_SIZE": 200,
+        "MAX_FORM_MEMORY_SIZE": 100_000,
         "MAX_FORM_PARTS": 4,
     },
     "/request-trusted": {"TRUSTED_HOSTS": ["wsgi-conform.test", ".trusted.example"]},
