@@ -37,24 +37,26 @@ def chunked(body: bytes, size: int) -> bytes:
 
 
 def send(
-    wire: Wire, target: str, body: bytes, content_type: str | None, method: str = "POST"
+    wire: Wire,
+    target: str,
+    body: bytes,
+    content_type: str | None,
+    method: str = "POST",
+    shape: type = dict,
 ) -> Any:
-    """The JSON that answers a request with a body of that content type."""
+    """The JSON, of that shape, that answers a request with a body of that content type."""
     fields = [f"Content-Length: {len(body)}", "Connection: close"]
     if content_type is not None:
         fields.append(f"Content-Type: {content_type}")
     data = request(f"{method} {target} HTTP/1.1", *fields, body=body)
-    return read_json(wire.exchange(data, method), object)
+    return read_json(wire.exchange(data, method), shape)
 
 
 def show(
     wire: Wire, names: str, body: bytes, content_type: str | None, method: str = "POST"
 ) -> Any:
     """What these attributes of a request with that body are, by their names."""
-    found = send(wire, f"/request/show/{names}", body, content_type, method)
-    if not isinstance(found, dict):
-        raise PeerError(f"expected the attributes by name, found {found!r}")
-    return found
+    return send(wire, f"/request/show/{names}", body, content_type, method)
 
 
 def sha256(data: bytes) -> str:

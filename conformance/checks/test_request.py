@@ -111,24 +111,21 @@ def test_host(wire: Wire, row: str) -> None:
 
 @clause("request/forwarded-not-trusted", "contract", PROXY)
 @pytest.mark.parametrize(
-    "field",
+    "fields",
     [
-        pytest.param("X-Forwarded-Host: evil.example", id="host"),
-        pytest.param("X-Forwarded-Port: 8443", id="port"),
-        pytest.param("X-Forwarded-Prefix: /evil", id="prefix"),
-        pytest.param("Forwarded: host=evil.example", id="forwarded"),
-        pytest.param("X-Original-URL: /evil", id="original-url"),
-        pytest.param("X-Rewrite-URL: /evil", id="rewrite-url"),
-        pytest.param("X-Script-Name: /evil", id="script-name"),
-        pytest.param("X-HTTP-Method-Override: DELETE", id="method"),
+        pytest.param(("X-Forwarded-Host: evil.example", "X-Forwarded-Port: 8443"), id="host"),
+        pytest.param(("Forwarded: host=evil.example",), id="forwarded"),
+        pytest.param(("X-Forwarded-Prefix: /evil", "X-Script-Name: /evil"), id="prefix"),
+        pytest.param(("X-Original-URL: /evil", "X-Rewrite-URL: /evil"), id="target"),
+        pytest.param(("X-HTTP-Method-Override: DELETE",), id="method"),
     ],
 )
-def test_forwarded(wire: Wire, field: str) -> None:
+def test_forwarded(wire: Wire, fields: tuple[str, ...]) -> None:
     """What a client says in the name of a proxy changes neither host, path nor method.
 
     An application trusts it where it is told so, and this one is not.
     """
-    found = get(wire, "/request/show/url/script_root/path/method", field)
+    found = get(wire, "/request/show/url/script_root/path/method", *fields)
     path = "/request/show/url/script_root/path/method"
     assert found == {
         "url": f"http://{HOST}{path}",

@@ -31,7 +31,7 @@ LENGTH, MEMORY, PARTS = 2000, 100_000, 4
 def steps(wire: Wire, body: bytes, content_type: str | None, *names: str) -> Any:
     """What a view finds that reads the body in these ways, one after the other."""
     query = "&".join(f"do={name}" for name in names)
-    return send(wire, f"/request/steps?{query}", body, content_type)
+    return send(wire, f"/request/steps?{query}", body, content_type, shape=list)
 
 
 DOCUMENTS: dict[str, tuple[bytes, object]] = {
@@ -281,16 +281,19 @@ def test_big_form(wire: Wire) -> None:
     """A form with a value of more than a MiB, escaped all over, arrives whole."""
     value = "ä &" * 100_000
     body = b"a=" + b"%C3%A4+%26" * 100_000 + b"&b=2"
-    found = show(wire, "form", body, FORM)["form"]
-    assert (found[0] == ["a", [value]], found[1:]) == (True, [["b", ["2"]]])
+    whole = [["a", [value]], ["b", ["2"]]]
+    # Not compared in the assert itself: nobody reads a difference of that size.
+    same = show(wire, "form", body, FORM)["form"] == whole
+    assert same, "the form is not what was sent"
 
 
 @clause("request/big/json", "contract", JSON)
 def test_big_json(wire: Wire) -> None:
     """JSON of a MiB arrives whole."""
-    value = ["ä" * 100] * 6000
+    value = ["ä" * 100] * 1800
     found = show(wire, "json", json.dumps(value).encode(), "application/json")
-    assert found["json"] == value
+    same = found["json"] == value
+    assert same, "the value is not what was sent"
 
 
 def of_length(length: int) -> dict[str, tuple[str, str, bytes]]:

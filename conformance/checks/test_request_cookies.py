@@ -51,7 +51,7 @@ FIELDS: dict[str, tuple[str, Pairs]] = {
 @clause("request/cookie/field", "contract", COOKIES)
 @pytest.mark.parametrize("row", FIELDS)
 def test_cookie_field(wire: Wire, row: str) -> None:
-    """Cookies are names with values, split at the first equals sign, and not decoded any further."""
+    """Cookies are names with values, split at the first equals sign and not decoded further."""
     field, found = FIELDS[row]
     assert cookies(wire, field) == found
 
@@ -67,8 +67,7 @@ def test_no_cookie(wire: Wire, field: str | None) -> None:
 def test_cookie_repeated(wire: Wire) -> None:
     """Two cookies of one name, as of two paths, are both there, in whichever order."""
     found = cookies(wire, "a=1; b=2; a=3")
-    assert isinstance(found, list)
-    assert sorted(found) in [[["a", values], ["b", ["2"]]] for values in (["1", "3"], ["3", "1"])]
+    assert found in [[["a", values], ["b", ["2"]]] for values in (["1", "3"], ["3", "1"])]
 
 
 @clause("request/cookie/utf-8", "contract", COOKIES)
@@ -101,7 +100,7 @@ def test_malformed_neighbour(wire: Wire, field: str) -> None:
     """What is no cookie takes none with it: those before and behind it are found."""
     found = cookies(wire, field)
     assert isinstance(found, list)
-    assert [pair for pair in found if pair[:1] in (["a"], ["b"])] == ONE_AND_TWO
+    assert [pair for pair in found if pair in ONE_AND_TWO] == ONE_AND_TWO
 
 
 VALUES = {

@@ -17,13 +17,11 @@ AUTHORIZATION = flask("api", "flask.Request.authorization")
 
 
 @clause("request/header/case", "contract", HEADERS)
-@pytest.mark.parametrize(
-    "name", ["x-own-field", "X-OWN-FIELD", "X-Own-Field"], ids=["lower", "upper", "capitalised"]
-)
-def test_header_case(wire: Wire, name: str) -> None:
+def test_header_case(wire: Wire) -> None:
     """A field is found by its name, whatever the case in which it was sent and is asked for."""
-    for sent in ("X-Own-Field", "x-own-field", "X-OWN-field"):
-        found = get(wire, f"/request/field/{name}", f"{sent}: 42")
+    names = ["X-Own-Field", "x-own-field", "X-OWN-field"]
+    for asked, sent in zip(names, [*names[1:], names[0]], strict=True):
+        found = get(wire, f"/request/field/{asked}", f"{sent}: 42")
         assert found == {"found": "42", "contained": True, "number": 42}
 
 
@@ -55,11 +53,10 @@ def test_header_content(wire: Wire) -> None:
         body=b"12345",
     )
     found = read_json(wire.exchange(data, "POST"))["headers"]
-    names = [str(name).lower() for name, _ in found]
-    assert len(set(names)) == len(names)
-    values = {str(name).lower(): value for name, value in found}
-    assert values.get("content-type") == "text/x-own; a=b"
-    assert (values.get("content-length"), values.get("x-own")) == ("5", "1")
+    assert isinstance(found, list)
+    lines = sorted(str(field).lower() for field in found)
+    expected = (["content-length", "5"], ["content-type", "text/x-own; a=b"], ["x-own", "1"])
+    assert [lines.count(str(field)) for field in expected] == [1, 1, 1]
 
 
 FIELDS: dict[str, tuple[str, str, object]] = {
@@ -212,7 +209,9 @@ def test_no_authorization(wire: Wire, fields: tuple[str, ...]) -> None:
     """Without credentials, or with ones that cannot be read, there are none, and no error."""
     found = get(wire, "/request/authorization", *fields)["found"]
     # Werkzeug has empty credentials where there is a scheme alone.
-    assert found is None or not (found["username"] or found["password"])
+    if found is not None:
+        assert isinstance(found, dict)
+        assert not (found["username"] or found["password"])
 
 
 @clause("request/condition/entity-tags", "contract", rfc9110("8.8.3.2"))

@@ -189,10 +189,10 @@ def test_part_header(wire: Wire) -> None:
         )
     )
     found = file(show(wire, "files", body, MULTIPART)["files"])
-    assert found["content_type"].lower() == 'text/csv; charset="utf-8"; header=present'
+    assert str(found["content_type"]).lower() == 'text/csv; charset="utf-8"; header=present'
     assert found["mimetype"] == "text/csv"
     assert found["mimetype_params"] == {"charset": "utf-8", "header": "present"}
-    assert ["x-own", "of this part"] in [[name.lower(), value] for name, value in found["headers"]]
+    assert ["X-Own", "of this part"] in found["headers"]
 
 
 BOUNDARIES = {

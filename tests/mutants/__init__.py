@@ -91,6 +91,8 @@ MODULES = (
     "messages",
     "narrow",
     "protocols",
+    "request_fields",
+    "requests",
     "routes",
     "sessions",
 )
