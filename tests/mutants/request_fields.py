@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from inspect import getattr_static
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -188,7 +189,7 @@ def path_still_escaped() -> WSGIApplication:
 
 @application_mutant("url-without-escapes", breaks=rows(TARGET, "space", "escaped-question-mark"))
 def url_without_escapes() -> WSGIApplication:
-    url = Request.__dict__["url"]
+    url = getattr_static(Request, "url")
     return with_request(url=property(lambda self: unquote(url.__get__(self, Request))))
 
 
@@ -383,7 +384,7 @@ def languages_exactly() -> WSGIApplication:
         def best_match(self, matches: Any, default: Any = None) -> Any:
             return super(LanguageAccept, self).best_match(matches, default)
 
-    original = Request.__dict__["accept_languages"]
+    original = getattr_static(Request, "accept_languages")
     accept = property(lambda self: Exact(original.__get__(self, Request)))
     return with_request(accept_languages=accept)
 
@@ -413,7 +414,7 @@ def credentials_kept_by_the_server() -> WSGIApplication:
 
 @application_mutant("password-without-colons", breaks=rows(CREDENTIALS, "basic-colons"))
 def password_without_colons() -> WSGIApplication:
-    original = Request.__dict__["authorization"]
+    original = getattr_static(Request, "authorization")
 
     def authorization(self: Request) -> Any:
         found = original.__get__(self, Request)
@@ -429,7 +430,7 @@ def password_without_colons() -> WSGIApplication:
     breaks=rows(f"{CREDENTIALS}/none", "no-field", "not-base64", "scheme-alone", "not-utf-8"),
 )
 def everybody_is_somebody() -> WSGIApplication:
-    original = Request.__dict__["authorization"]
+    original = getattr_static(Request, "authorization")
 
     def authorization(self: Request) -> Any:
         found = original.__get__(self, Request)
@@ -465,7 +466,7 @@ def conditions_kept_by_the_server() -> WSGIApplication:
 )
 def broken_conditions_refused() -> WSGIApplication:
     def checked(name: str, field: str) -> property:
-        original = Request.__dict__[name]
+        original = getattr_static(Request, name)
 
         def read(self: Request) -> Any:
             found = original.__get__(self, Request)
