@@ -91,6 +91,7 @@ MODULES = (
     "messages",
     "narrow",
     "protocols",
+    "request_bodies",
     "request_fields",
     "requests",
     "routes",

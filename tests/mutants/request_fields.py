@@ -245,7 +245,7 @@ def every_proxy_is_trusted() -> WSGIApplication:
 
 @application_mutant("arguments-are-text", breaks=["request/matched"])
 def arguments_are_text() -> WSGIApplication:
-    def view_args(self: Request) -> Any:
+    def view_args(self: Any) -> Any:
         return {name: str(value) for name, value in self._view_args.items()}
 
     def set_view_args(self: Any, value: Any) -> None:
