@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.checks.bodies import FORM, send, show
+from conformance.checks.sending import FORM, send, show
 from conformance.clauses import Source, clause, flask, werkzeug
 from conformance.client import Wire
 from conformance.client.http import Client

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from conformance.checks.bodies import (
+from conformance.checks.sending import (
     BOUNDARY,
     MULTIPART,
     chunked,
