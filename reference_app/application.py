@@ -16,6 +16,7 @@ from reference_app.areas import (
     errors,
     hooks,
     protocol,
+    requests,
     routing,
     sessions,
 )
@@ -37,6 +38,7 @@ def create_app(flask_class: type[Flask] = Flask) -> Flask:
     for area in (
         control,
         routing,
+        requests,
         hooks,
         sessions,
         context,

@@ -191,7 +191,14 @@ ACCEPTS = [
 
 @pytest.mark.parametrize("offers", [["text/html", "application/json"], ["text/*"], []])
 @pytest.mark.parametrize(
-    "field", [*(accept[0] for accept in ACCEPTS), "text/*;q=0.5, text/html;level=1"]
+    "field",
+    [
+        *(accept[0] for accept in ACCEPTS),
+        "text/*;q=0.5, text/html;level=1",
+        # The specific one decides, though the general ones are liked better.
+        "text/html;q=0.1, text/*;q=0.9, */*;q=0.5",
+        "text/html;q=0, */*",
+    ],
 )
 def test_best_matches_agree(field: str, offers: list[str]) -> None:
     from werkzeug.http import parse_accept_header as their_parse

@@ -143,10 +143,14 @@ class Accept(list[tuple[str, float]]):
         best: tuple[float, tuple[int, ...]] = (0, ())
         result = default
         for candidate in matches:
-            for item, quality in self:
-                rank = (quality, self._specificity(item))
-                if quality > 0 and rank > best and self._matches(candidate, item):
-                    best, result = rank, candidate
+            # The most specific item that matches decides, be its quality the lowest or 0 (RFC 9110
+            # section 12.5.1): the more general ones are for what it does not name.
+            item, quality = next(
+                (each for each in self if self._matches(candidate, each[0])), ("", 0.0)
+            )
+            rank = (quality, self._specificity(item))
+            if quality > 0 and rank > best:
+                best, result = rank, candidate
         return result
 
     def to_header(self) -> str:
