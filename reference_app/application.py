@@ -26,5 +26,6 @@ def create_app(flask_class: type[Flask] = Flask) -> Flask:
     app.config.update(SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=[RETIRED_SECRET_KEY])
     for area in (control, routing, hooks, sessions, context, errors):
         area.register(app)
-    app.wsgi_app = protocol.Middleware(app.wsgi_app)  # type: ignore[method-assign]
+    served = protocol.Middleware(app.wsgi_app)
+    app.wsgi_app = protocol.Validation(served)  # type: ignore[method-assign]
     return app

@@ -230,18 +230,3 @@ def test_unread(wire: Wire, size: int) -> None:
         connection.request("POST", "/wsgi/ignore?mark=first", body=b"x" * size, behind=NEXT)
         marks = [mark_of(response) for response in answers(connection)]
     assert marks in (["first"], ["first", "next"])
-
-
-@clause("wsgi/errors-stream/methods", "must", STREAMS)
-def test_errors_methods(wire: Wire) -> None:
-    """`write`, `writelines` and `flush` of `wsgi.errors` work."""
-    found = read_json(wire.ask("GET", "/wsgi/errors"))
-    assert found == {"write": None, "writelines": None, "flush": None}
-
-
-@clause("wsgi/errors-stream/unicode", "should", STREAMS)
-def test_errors_unicode(wire: Wire) -> None:
-    """`wsgi.errors` takes any text, if only to replace what its encoding does not have."""
-    query = urlencode({"text": "caf\xe9 \u20ac \U0001f40d"})
-    found = read_json(wire.ask("GET", f"/wsgi/errors?{query}"))
-    assert found == {"write": None, "writelines": None, "flush": None}
