@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlencode
 
-from conformance.checks.probes import NEXT, alive, says_close
+from conformance.checks.probes import NEXT, alive, read_json, says_close
 from conformance.client import Connection, ConnectionClosed, PeerError, Response, Wire
 from conformance.client.http import Client
 
@@ -44,3 +44,20 @@ def rest_of(connection: Connection, response: Response) -> bytes:
     if not says_close(response):
         connection.send(NEXT)
     return connection.receive_end()
+
+
+def held_back(wire: Wire, path: str, key: str) -> bytes:
+    """The body of an application that goes on only when the client has seen its first block."""
+    query = urlencode({"key": key, "patience": wire.time_limit_s * 0.8})
+    connection = wire.connect()
+    connection.request("GET", f"/wsgi/{path}?{query}", [("Connection", "close")])
+    response = connection.receive_head()
+    while not response.body.startswith(b"first;"):
+        if not connection.receive_body_part(response):
+            raise PeerError(f"expected the first block, found the end after {response.body!r}")
+    assert response.body == b"first;", "the blocks came together: the first one was held back"
+    released = read_json(wire.ask("GET", f"/wsgi/release?{query}"))
+    assert released == {"met": True}
+    while connection.receive_body_part(response):
+        pass
+    return response.body

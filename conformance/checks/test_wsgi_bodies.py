@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 
-from conformance.checks.gateways import failed, first_event, get, rest_of
-from conformance.checks.probes import NEXT, alive, answers, mark_of, read_json, says_close
+from conformance.checks.gateways import failed, first_event, get, held_back, rest_of
+from conformance.checks.probes import NEXT, alive, answers, mark_of, says_close
 from conformance.clauses import clause, pep3333
-from conformance.client import ConnectionClosed, PeerError, Wire
+from conformance.client import ConnectionClosed, Wire
 from conformance.client.http import Client
 
 DETAILS = pep3333("Specification Details")
+START_RESPONSE = pep3333("The start_response() Callable")
 WRITE = pep3333("The write() Callable")
 BUFFERING = pep3333("Buffering and Streaming")
 LENGTH = pep3333("Handling the Content-Length Header")
@@ -37,6 +37,35 @@ def test_write_and_iterable(wire: Wire) -> None:
     assert get(wire, "write/and-iterable").body == b"written;yielded;last;"
 
 
+@clause("wsgi/write/and-list-of-one", "must", LENGTH)
+def test_write_and_list_of_one(wire: Wire) -> None:
+    """After a `write()` the one block of a list is not the body: its length cannot be told."""
+    assert get(wire, "write/and-list-of-one").body == b"written;last;"
+
+
+@clause("wsgi/write/binary", "must", WRITE)
+def test_write_binary(wire: Wire) -> None:
+    """`write()` takes bytes of every value, and what looks like the last chunk ends nothing."""
+    assert get(wire, "write/binary").body == bytes(range(256)) + b"\r\n0\r\n\r\n"
+
+
+@clause("wsgi/write/big", "must", WRITE)
+def test_write_big(wire: Wire) -> None:
+    """A megabyte by `write()` arrives whole and in order, though no buffer takes it at once."""
+    body = get(wire, "write/big").body
+    expected = b"".join(bytes([number]) * 65536 for number in range(16))
+    assert len(body) == len(expected)
+    assert hashlib.sha256(body).digest() == hashlib.sha256(expected).digest()
+
+
+@clause("wsgi/write/replaced", "must", START_RESPONSE)
+def test_write_replaced(wire: Wire) -> None:
+    """The `write` of the call that replaced the response sends that response."""
+    response = get(wire, "write/replaced")
+    assert (response.status, response.body) == (503, b"written;yielded;")
+    assert response.all("X-First") == []
+
+
 @clause("wsgi/write/with-length", "must", WRITE)
 def test_write_with_length(wire: Wire) -> None:
     """The application's Content-Length holds for a body by `write()`."""
@@ -56,23 +85,6 @@ def test_write_beyond_length(wire: Wire, client: Client, key: str) -> None:
 def test_write_str(wire: Wire) -> None:
     """`write()` of text is refused: a server that encoded it would have guessed an encoding."""
     assert failed(wire, "write/str")
-
-
-def held_back(wire: Wire, path: str, key: str) -> bytes:
-    """The body of an application that goes on only when the client has seen its first block."""
-    query = urlencode({"key": key, "patience": wire.time_limit_s * 0.8})
-    connection = wire.connect()
-    connection.request("GET", f"/wsgi/{path}?{query}", [("Connection", "close")])
-    response = connection.receive_head()
-    while not response.body.startswith(b"first;"):
-        if not connection.receive_body_part(response):
-            raise PeerError(f"expected the first block, found the end after {response.body!r}")
-    assert response.body == b"first;", "the blocks came together: the first one was held back"
-    released = read_json(wire.ask("GET", f"/wsgi/release?{query}"))
-    assert released == {"met": True}
-    while connection.receive_body_part(response):
-        pass
-    return response.body
 
 
 @clause("wsgi/write/not-delayed", "must", WRITE, requires=("concurrency",))
@@ -113,6 +125,10 @@ def test_iterable_not_delayed(wire: Wire, key: str) -> None:
             "sized",
             "empty-first",
             "empty-last",
+            "list-subclass",
+            "unmeasured",
+            "keys",
+            "map",
         )
     ],
 )
@@ -156,6 +172,43 @@ def test_iterable_big(wire: Wire) -> None:
     assert hashlib.sha256(body).digest() == hashlib.sha256(expected).digest()
 
 
+@clause("wsgi/iterable/sizes", "must", DETAILS)
+def test_iterable_sizes(wire: Wire) -> None:
+    """Blocks of sizes around those at which buffers end and chunk sizes get another digit."""
+    sizes = (1, 15, 16, 17, 255, 256, 257, 4095, 4096, 4097, 8192, 16384, 65535, 65536, 65537)
+    body = get(wire, "iterable", kind="sizes").body
+    assert (len(body), set(body)) == (sum(sizes), {ord("x")})
+
+
+@clause("wsgi/iterable/small", "must", DETAILS)
+def test_iterable_small(wire: Wire) -> None:
+    """A thousand small blocks arrive whole and in order."""
+    expected = b"".join(b"%d;" % number for number in range(1000))
+    assert get(wire, "iterable", kind="small").body == expected
+
+
+@clause("wsgi/iterable/one-big", "must", DETAILS)
+def test_iterable_one_big(wire: Wire) -> None:
+    """One block of 4 MiB arrives whole: no system call takes so much at once."""
+    body = get(wire, "iterable", kind="one-big").body
+    expected = bytes(range(256)) * 16384
+    assert len(body) == len(expected)
+    assert hashlib.sha256(body).digest() == hashlib.sha256(expected).digest()
+
+
+@clause("wsgi/iterable/other-attributes", "must", DETAILS)
+def test_iterable_other_attributes(wire: Wire, client: Client, key: str) -> None:
+    """Of the iterable the server uses the iteration, `len()` and `close()`, and nothing else.
+
+    An attribute that means something to the server (a file, a descriptor) may mean something else
+    to whoever wrote the iterable.
+    """
+    response = get(wire, "iterable-guarded", key=key)
+    assert (response.status, response.body) == (200, b"one;two;")
+    asked = {str(event.get("name")) for event in client.journal(key)}
+    assert asked <= {"close"}, asked
+
+
 @clause("wsgi/iterable/refused", "agreement", UNICODE)
 @pytest.mark.parametrize(
     "kind", [pytest.param(kind, id=kind) for kind in ("str", "str-late", "int", "none")]
@@ -184,6 +237,7 @@ def test_length_kept(wire: Wire) -> None:
     [
         pytest.param("length/too-much", id="blocks"),
         pytest.param("length/too-much-at-once", id="one-block"),
+        pytest.param("length?kind=spanning", id="block-across-the-end"),
     ],
 )
 def test_length_too_much(wire: Wire, path: str) -> None:
@@ -204,6 +258,36 @@ def test_length_too_much(wire: Wire, path: str) -> None:
         assert [mark_of(response) for response in answers(connection)] in ([], ["next"])
 
 
+@clause("wsgi/content-length/zero", "should", LENGTH)
+def test_length_zero(wire: Wire) -> None:
+    """Where 0 was announced nothing is sent, whatever the iterable yields."""
+    with wire.connect() as connection:
+        connection.request("GET", "/wsgi/length?kind=zero", behind=NEXT)
+        response = connection.receive()
+        assert (response.header("Content-Length"), response.body) == ("0", b"")
+        if says_close(response):
+            connection.shutdown_write()
+        assert [mark_of(response) for response in answers(connection)] in ([], ["next"])
+
+
+@clause("wsgi/content-length/name-without-case", "must", START_RESPONSE)
+@pytest.mark.parametrize("case", [pytest.param(case, id=case) for case in ("lower", "upper")])
+def test_length_name_case(wire: Wire, case: str) -> None:
+    """Names have no case: a `content-length` of the application's is its Content-Length."""
+    response = get(wire, "length", kind=f"name-in-{case}-case")
+    assert (response.header("Content-Length"), response.body) == ("10", b"0123456789")
+
+
+@clause("wsgi/content-length/determined", "may", LENGTH)
+def test_length_determined(wire: Wire) -> None:
+    """The length of a list of one block is sent: clients show progress by it.
+
+    The server can tell it from `len()` of the iterable being 1, and then need not chunk.
+    """
+    response = get(wire, "iterable", kind="list-of-one")
+    assert (response.header("Content-Length"), response.body) == ("14", b"one;two;three;")
+
+
 @clause("wsgi/content-length/iteration-stopped", "should", LENGTH)
 def test_length_stopped(wire: Wire, client: Client, key: str) -> None:
     """The iteration stops once the announced bytes are sent, instead of going on for nobody."""
@@ -216,6 +300,24 @@ def test_length_stopped(wire: Wire, client: Client, key: str) -> None:
 
     asked = [event for event in client.journal(key, until=over) if event["event"] == "asked"]
     assert len(asked) < 10
+
+
+@clause("wsgi/content-length/nothing", "should", LENGTH)
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, id=kind) for kind in ("nothing", "empty-blocks")]
+)
+def test_length_nothing(wire: Wire, kind: str) -> None:
+    """A body without a byte of which ten were announced ends with the connection as well."""
+    with wire.connect() as connection:
+        connection.request("GET", f"/wsgi/length?kind={kind}")
+        if not connection.more():
+            alive(wire)
+            return
+        response = connection.receive_head()
+        if response.status >= 500:
+            return
+        assert response.header("Content-Length") == "10"
+        assert rest_of(connection, response) == b""
 
 
 @clause("wsgi/content-length/too-little", "should", LENGTH)

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from conformance.checks.gateways import get, rest_of
+from conformance.checks.gateways import get, held_back, rest_of
 from conformance.checks.probes import NEXT, alive, bodiless, closed_once, mark_of
 from conformance.clauses import clause, pep3333
 from conformance.client import ConnectionClosed, Wire
@@ -15,6 +15,7 @@ from conformance.client.http import Client
 
 DETAILS = pep3333("Specification Details")
 START_RESPONSE = pep3333("The start_response() Callable")
+BUFFERING = pep3333("Buffering and Streaming")
 LENGTH = pep3333("Handling the Content-Length Header")
 ERRORS = pep3333("Error Handling")
 OTHER = pep3333("Other HTTP Features")
@@ -31,6 +32,10 @@ OTHER = pep3333("Other HTTP Features")
         pytest.param("raise/after-start", id="after-start"),
         pytest.param("raise/first-block", id="first-block"),
         pytest.param("raise/after-empty-block", id="after-empty-block"),
+        pytest.param("raise/in-iter", id="in-iter"),
+        pytest.param("raise/kind?kind=stop-iteration", id="stop-iteration"),
+        pytest.param("raise/kind?kind=unprintable", id="unprintable"),
+        pytest.param("raise/kind?kind=beyond-encodings", id="beyond-encodings"),
     ],
 )
 def test_error_status(wire: Wire, path: str) -> None:
@@ -45,6 +50,7 @@ def test_error_status(wire: Wire, path: str) -> None:
         pytest.param("raise/after-start", id="after-start"),
         pytest.param("raise/first-block", id="first-block"),
         pytest.param("raise/after-empty-block", id="after-empty-block"),
+        pytest.param("raise/in-iter", id="in-iter"),
     ],
 )
 def test_error_headers_not_sent(wire: Wire, path: str) -> None:
@@ -69,6 +75,10 @@ def test_error_headers_not_sent(wire: Wire, path: str) -> None:
         pytest.param("raise/after-block", id="after-block"),
         pytest.param("close/fails", id="in-close"),
         pytest.param("iterable?kind=none", id="no-iterable"),
+        pytest.param("write/fails", id="after-write"),
+        pytest.param("raise/kind?kind=generator-exit", id="generator-exit"),
+        pytest.param("raise/kind?kind=unprintable", id="unprintable"),
+        pytest.param("raise/kind?kind=several-lines", id="several-lines"),
     ],
 )
 def test_error_survived(wire: Wire, path: str) -> None:
@@ -85,15 +95,13 @@ def test_error_survived(wire: Wire, path: str) -> None:
     assert mark_of(wire.exchange(NEXT)) == "next"
 
 
-@clause("wsgi/errors/body-broken-off", "agreement", ERRORS)
-def test_error_body_broken_off(wire: Wire) -> None:
-    """A failure in the middle of a body without a length is visible: the last chunk is missing.
+def broken_off(wire: Wire, path: str) -> None:
+    """The body of a response that failed after `first;` is not ended as if it were whole.
 
-    Ended like a whole one, half a file would be taken for the file. Where the response is delimited
-    by the end of the connection there is no way to show it, and the check passes.
+    Where it is delimited by the end of the connection there is no way to show that.
     """
     with wire.connect() as connection:
-        connection.request("GET", "/wsgi/raise/after-block")
+        connection.request("GET", f"/wsgi/{path}")
         response = connection.receive_head()
         if response.status == 500 or not response.all("Transfer-Encoding"):
             return
@@ -102,6 +110,22 @@ def test_error_body_broken_off(wire: Wire) -> None:
     assert rest.startswith(b"6\r\nfirst;\r\n")
     assert b"0\r\n\r\n" not in rest, "the body was ended as if it were whole"
     assert b"HTTP/1." not in rest, "another response stands where the next chunk should"
+
+
+@clause("wsgi/errors/body-broken-off", "agreement", ERRORS)
+def test_error_body_broken_off(wire: Wire) -> None:
+    """A failure in the middle of a body without a length is visible: the last chunk is missing.
+
+    Ended like a whole one, half a file would be taken for the file. Where the response is delimited
+    by the end of the connection there is no way to show it, and the check passes.
+    """
+    broken_off(wire, "raise/after-block")
+
+
+@clause("wsgi/errors/write-broken-off", "agreement", ERRORS)
+def test_error_write_broken_off(wire: Wire) -> None:
+    """A failure after a `write()` is visible in the same way."""
+    broken_off(wire, "write/fails")
 
 
 @clause("wsgi/errors/length-not-met", "should", LENGTH)
@@ -132,6 +156,14 @@ def test_error_length_not_met(wire: Wire) -> None:
         pytest.param("GET", "raise/first-block", id="failed-at-once"),
         pytest.param("GET", "raise/after-block", id="failed"),
         pytest.param("GET", "close/fails", id="fails-itself"),
+        pytest.param("GET", "raise/in-iter", id="failed-in-iter"),
+        pytest.param("GET", "close/kind?kind=not-started", id="not-started"),
+        pytest.param("GET", "close/kind?kind=bad-block", id="bad-block"),
+        pytest.param("GET", "close/kind?kind=too-long", id="too-long"),
+        pytest.param("GET", "close/kind?kind=too-short", id="too-short"),
+        pytest.param("GET", "close/kind?kind=written", id="written"),
+        pytest.param("GET", "close/kind?kind=own-iterator", id="own-iterator"),
+        pytest.param("GET", "close/kind?kind=listed", id="list-of-one"),
         pytest.param("HEAD", "close/normal", id="head"),
         pytest.param("GET", f"status?line={quote('304 Not Modified')}", id="304"),
         pytest.param("GET", f"status?line={quote('204 No Content')}", id="204"),
@@ -165,7 +197,23 @@ def test_close_last(wire: Wire, client: Client, key: str) -> None:
     assert [event["event"] for event in client.journal(key)] == ["end", "close"]
 
 
+@clause("wsgi/close/not-delaying", "must", BUFFERING, requires=("concurrency",))
+def test_close_not_delaying(wire: Wire, client: Client, key: str) -> None:
+    """The last block is on its way while `close()` runs: the client need not wait for that.
+
+    `close()` waits for another request, which the client sends only once it has the body.
+    """
+    assert held_back(wire, "close/held", key) == b"first;"
+    assert client.journal(key) == [{"event": "close", "met": True}]
+
+
 # Responses without a body
+
+
+@clause("wsgi/bodiless-written", "must", OTHER)
+def test_bodiless_written(wire: Wire) -> None:
+    """What is given to `write()` for HEAD is kept back as well."""
+    assert bodiless(wire, "HEAD", "/wsgi/write/only").status == 200
 
 
 @clause("wsgi/bodiless", "must", OTHER)

@@ -21,6 +21,9 @@ OTHER = pep3333("Other HTTP Features")
         pytest.param("404 Nothing Here", id="other-phrase"),
         pytest.param("418 I'm a teapot", id="teapot"),
         pytest.param("599 Beyond the List", id="unknown-code"),
+        pytest.param("299 ", id="empty-phrase"),
+        pytest.param("299 Caf\xe9 \xff", id="latin-1"),
+        pytest.param("299 " + "A Long Phrase " * 20 + "Ends", id="long-phrase"),
     ],
 )
 def test_status(wire: Wire, line: str) -> None:
@@ -73,3 +76,26 @@ def test_headers_own_date(wire: Wire) -> None:
 def test_headers_own_server(wire: Wire) -> None:
     """A Server field of the application's own is sent once: none is added."""
     assert get(wire, "start-response/own-date").all("Server") == ["the-application/1"]
+
+
+@clause("wsgi/headers/many", "should", OTHER)
+def test_headers_many(wire: Wire) -> None:
+    """Fifty fields of different names arrive, each with its own value."""
+    response = get(wire, "start-response/many-headers")
+    assert {number: response.all(f"X-Number-{number}") for number in range(50)} == {
+        number: [str(number)] for number in range(50)
+    }
+
+
+@clause("wsgi/headers/long-value", "should", OTHER)
+def test_headers_long_value(wire: Wire) -> None:
+    """A value of 1000 characters arrives whole: cookies and policies are as long as that."""
+    assert get(wire, "start-response/many-headers").header("X-Long") == "0123456789" * 100
+
+
+@clause("wsgi/headers/content-type-not-added", "should", OTHER)
+def test_content_type_not_added(wire: Wire) -> None:
+    """A response without Content-Type gets none: the server cannot know what the body is."""
+    response = get(wire, "start-response/no-content-type")
+    assert (response.status, response.body) == (200, b"bare")
+    assert response.all("Content-Type") == []

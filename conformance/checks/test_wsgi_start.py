@@ -6,7 +6,7 @@ import contextlib
 
 import pytest
 
-from conformance.checks.gateways import first_event, get
+from conformance.checks.gateways import failed, first_event, get
 from conformance.checks.probes import alive
 from conformance.clauses import clause, pep3333
 from conformance.client import ConnectionClosed, Wire
@@ -43,6 +43,47 @@ def test_twice_after_block(wire: Wire) -> None:
         alive(wire)  # The server broke the response off, which is as fatal.
         return
     assert body.startswith(b"first;raised "), body
+
+
+@clause("wsgi/start-response/twice-with-none", "must", START_RESPONSE)
+def test_twice_with_none(wire: Wire) -> None:
+    """A second call that gives exc_info as None gives none, and is as fatal as one without it."""
+    response = get(wire, "start-response/twice-with-none")
+    assert response.status >= 500 or response.body.startswith(b"raised "), response.body
+
+
+@clause("wsgi/start-response/twice-after-refusal", "must", START_RESPONSE)
+def test_twice_after_refusal(wire: Wire) -> None:
+    """A second call without exc_info raises as well when the first one was refused.
+
+    The first call counts although it raised: what follows it is an error response, and says so by
+    exc_info. The application catches the second error and reports it by a third call.
+    """
+    response = get(wire, "start-response/after-refused")
+    assert response.status == 500, response.describe()
+
+
+@clause("wsgi/start-response/exc-info-none", "must", START_RESPONSE)
+def test_exc_info_none(wire: Wire) -> None:
+    """exc_info may be given by position as None, which is its default: middleware passes it on."""
+    response = get(wire, "start-response/three-arguments")
+    assert (response.status, response.reason, response.body) == (299, "With None", b"none")
+
+
+@clause("wsgi/start-response/exc-info-first", "must", START_RESPONSE)
+def test_exc_info_first(wire: Wire) -> None:
+    """The first call may bring exc_info: the application failed before it had called at all."""
+    response = get(wire, "start-response/exc-info-first")
+    assert (response.status, response.reason, response.body) == (503, "First", b"failed")
+
+
+@clause("wsgi/start-response/exc-info-again", "should", START_RESPONSE)
+def test_exc_info_again(wire: Wire) -> None:
+    """A response can be replaced more than once, and nothing of the earlier ones is left."""
+    response = get(wire, "start-response/replaced-twice")
+    assert (response.status, response.reason, response.body) == (503, "Third", b"replaced")
+    assert (response.all("X-First"), response.all("X-Second")) == ([], [])
+    assert response.all("X-Third") == ["3"]
 
 
 @clause("wsgi/start-response/exc-info-before-headers", "should", START_RESPONSE)
@@ -106,7 +147,41 @@ def test_in_first_step(wire: Wire) -> None:
 @clause("wsgi/start-response/never", "agreement", ERRORS)
 def test_never(wire: Wire) -> None:
     """An application that never calls `start_response` gets no success: the answer is a 5xx."""
-    assert get(wire, "start-response/never").status >= 500
+    assert get(wire, "start-response/never", kind="list").status >= 500
+
+
+@clause("wsgi/start-response/too-late", "agreement", ERRORS)
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pytest.param(kind, id=kind)
+        for kind in ("generator", "empty-list", "empty-generator", "after-block")
+    ],
+)
+def test_too_late(wire: Wire, kind: str) -> None:
+    """Without a call of `start_response` before the first block there is no success: 5xx, or none.
+
+    Whether it is a list or a generator, and whether it has a block at all, decides where in a
+    server this is found out.
+    """
+    assert failed(wire, "start-response/never", kind=kind)
+
+
+@clause("wsgi/start-response/after-empty-block", "agreement", DETAILS)
+def test_after_empty_block(wire: Wire) -> None:
+    """`start_response` that comes behind an empty block is taken, or is an error: nothing between.
+
+    Middleware that has nothing to pass on yet yields an empty block, and the text does not say
+    whether it may do so before the response is started.
+    """
+    try:
+        response = get(wire, "start-response/never", kind="after-empty-block")
+    except ConnectionClosed:
+        alive(wire)
+        return
+    if response.status < 500:
+        assert (response.status, response.body) == (200, b"two")
+        assert response.all("X-First") == ["1"]
 
 
 @clause("wsgi/start-response/refuses", "should", START_RESPONSE)
@@ -123,17 +198,48 @@ def test_never(wire: Wire) -> None:
             "value-beyond-latin-1",
             "value-int",
             "value-bytes",
+            "value-none",
+            "value-delete",
+            "value-bell",
             "name-colon",
             "name-space",
             "name-crlf",
             "name-empty",
+            "name-bytes",
+            "name-int",
+            "name-nul",
+            "name-beyond-ascii",
+            "name-beyond-latin-1",
+            "length-word",
+            "length-negative",
+            "length-empty",
+            "headers-none",
+            "headers-dict",
+            "headers-str",
+            "header-of-one",
+            "header-of-three",
+            "header-str",
+            "header-none",
             "status-crlf",
             "status-without-code",
             "status-int",
+            "status-bytes",
+            "status-none",
+            "status-empty",
+            "status-nul",
+            "status-lf",
+            "status-trailing-crlf",
+            "status-beyond-latin-1",
+            "status-two-digits",
+            "status-four-digits",
             "hop-by-hop-connection",
             "hop-by-hop-keep-alive",
             "hop-by-hop-transfer-encoding",
             "hop-by-hop-upgrade",
+            "hop-by-hop-te",
+            "hop-by-hop-trailers",
+            "hop-by-hop-proxy-authenticate",
+            "hop-by-hop-without-case",
         )
     ],
 )

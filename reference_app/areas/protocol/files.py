@@ -8,7 +8,16 @@ import tempfile
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
-from reference_app.areas.protocol.core import BINARY, OK, Closeable, Failure, argument, at, note
+from reference_app.areas.protocol.core import (
+    BIG_BLOCK,
+    BINARY,
+    OK,
+    Closeable,
+    Failure,
+    argument,
+    at,
+    note,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -111,7 +120,7 @@ _FILES: dict[str, Callable[[WSGIEnvironment], Any]] = {
     "pipe": lambda environ: _pipe(FILE_CONTENT[:4096]),
     "failing": lambda environ: _Failing(environ, FILE_CONTENT),
     "real": _real,
-    "endless": lambda environ: _FileLike(environ, b"x" * 64 * 1024 * 1024),
+    "endless": lambda environ: _FileLike(environ, BIG_BLOCK * 1024),
 }
 #: The Content-Length of a kind that has one.
 _LENGTHS = {"length": 1000, "range": 1000, "too-short": 1000, "whole-length": len(FILE_CONTENT)}
