@@ -222,19 +222,22 @@ def test_readlines_hint(wire: Wire, step: str) -> None:
     assert values(read(wire, LINES, step)) == [expected]
 
 
+#: Lines of many lengths.
+MANY = ["x" * (number * 7 % 300) + "\n" for number in range(900)]
+
+
 @clause("wsgi/input/many-lines", "must", STREAMS)
 @pytest.mark.parametrize(
     "step",
     [
-        pytest.param("readlines:200000", id="readlines"),
-        pytest.param("iterate:2000", id="iteration"),
+        pytest.param(f"readlines:{len(''.join(MANY))}", id="readlines"),
+        pytest.param(f"iterate:{len(MANY)}", id="iteration"),
     ],
 )
 def test_many_lines(wire: Wire, step: str) -> None:
     """Lines of every length from 0 to 299 come out as they went in, wherever a buffer ends."""
-    lines = ["x" * (number * 7 % 300) + "\n" for number in range(900)]
-    # A hint may be ignored, and the body ends with a line: both give all of them, and no more.
-    assert values(read(wire, "".join(lines).encode(), step)) == [lines]
+    # Both stop with the last line, before a read that would have to find the end of the body.
+    assert values(read(wire, "".join(MANY).encode(), step)) == [MANY]
 
 
 #: A body, and where it is cut so that a line, a line end and a size lie across the cuts.

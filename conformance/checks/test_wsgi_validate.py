@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from conformance.checks.probes import answers, request, says_close
+from conformance.checks.probes import request
 from conformance.clauses import Source, clause
-from conformance.client import PeerError, Response, Wire
+from conformance.client import Response, Wire
 from conformance.client.http import Client
 
 VALIDATOR = Source(
@@ -68,9 +68,8 @@ CASES = {
     "binary-body": Case(
         "POST /wsgi/echo", part=b'"length": 256', **sized(bytes(range(256)), "X-Empty:")
     ),
-    "lines": Case("POST /wsgi/input?do=readline&do=iterate:2", part=b"two", **sized(b"1\ntwo\n")),
-    "read-to-the-end": Case(
-        "POST /wsgi/input?do=read:9&do=read:9", part=b'"value": ""', **sized(b"body")
+    "lines": Case(
+        "POST /wsgi/input?do=readline&do=iterate:2", part=b"two", **sized(b"1\ntwo\nthree")
     ),
     "not-found": Case("GET /no/such/page", 404),
     "not-allowed": Case("DELETE /routing/query", 405),
@@ -82,10 +81,8 @@ CASES = {
     "nothing": Case("GET /wsgi/iterable?kind=empty-list"),
     "big": Case("GET /wsgi/iterable?kind=big"),
     "started-in-the-iteration": Case("GET /wsgi/start-response/in-first-step", 299, b"onetwo"),
-    "replaced": Case("GET /wsgi/start-response/replaced", 503, b"replaced"),
     "written": Case("GET /wsgi/write/and-iterable", part=b"written;yielded;last;"),
     "file": Case("GET /wsgi/file?kind=file"),
-    "too-long": Case("GET /wsgi/length?kind=spanning", part=b"01234"),
     "errors-stream": Case("GET /wsgi/errors", part=b'"flush": null'),
 }
 
@@ -143,8 +140,9 @@ def test_validate(wire: Wire, client: Client, key: str, name: str) -> None:
     if not CASES[name].start.endswith("/raise/in-call"):
         judge(client, key)
         return
-    events = client.journal(key)
-    assert [event.get("event") for event in events] in (["validated"], ["remark", "validated"])
+    # Without an iterable there is nothing to close.
+    names = {event.get("event") for event in client.journal(key)}
+    assert names - {"remark"} == {"validated"}, names
 
 
 @clause("wsgi/validate-http-1.0", "must", VALIDATOR)
@@ -170,23 +168,18 @@ def test_validate_chunked(wire: Wire, client: Client, key: str, start: str, part
     judge(client, key)
 
 
-@clause("wsgi/validate-pipelined", "must", VALIDATOR, requires=("keep-alive",))
-def test_validate_pipelined(wire: Wire, client: Client, key: str) -> None:
-    """Nor does it in three requests that come at once on one connection."""
+@clause("wsgi/validate-kept-alive", "must", VALIDATOR, requires=("keep-alive",))
+def test_validate_kept_alive(wire: Wire, client: Client, key: str) -> None:
+    """Nor does it in three requests on one connection, of which each has an environ of its own."""
     field = f"X-Wsgi-Validate: {key}"
-    data = b"".join(
-        [
-            request("POST /wsgi/echo HTTP/1.1", field, "Content-Length: 3", body=b"one"),
-            request("GET /wsgi/iterable?kind=generator HTTP/1.1", field),
-            request("GET /wsgi/echo HTTP/1.1", field, "Connection: close"),
-        ]
-    )
     with wire.connect() as connection:
-        connection.send(data)
-        found = answers(connection)
-    if not found or any(says_close(response) for response in found[:-1]):
-        raise PeerError(f"expected three responses, found {len(found)}")
-    assert [response.status for response in found] == [200, 200, 200]
+        for data in (
+            request("POST /wsgi/echo HTTP/1.1", field, "Content-Length: 3", body=b"one"),
+            request("GET /wsgi/iterable?kind=list-of-one HTTP/1.1", field),
+            request("GET /wsgi/echo HTTP/1.1", field, "Connection: close"),
+        ):
+            connection.send(data)
+            assert connection.receive().status == 200
     judge(client, key, 3)
 
 

@@ -312,7 +312,7 @@ def some_kinds_not_closed() -> WSGIApplication:
     def middleware(app: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
         iterable = app(environ, start_response)
         if environ["PATH_INFO"] == "/wsgi/close/kind":
-            return iter(iterable)
+            return iter(iterable)  # type: ignore[no-any-return]
         return iterable  # type: ignore[no-any-return]
 
     return around(middleware)
@@ -456,6 +456,7 @@ def wrapped_is_sent() -> WSGIApplication:
         iterable = app(environ, start_response)
         if not sent:
             return iterable  # type: ignore[no-any-return]
-        return [*sent, *iterable]
+        another: list[bytes] = [*sent, *iterable]
+        return another
 
     return around(middleware)

@@ -24,13 +24,13 @@ VALIDATED = [
     *rows(
         "wsgi/validate",
         "get root query escapes head options put patch delete form json empty-body "
-        "unread-body binary-body lines read-to-the-end not-found not-allowed redirect "
+        "unread-body binary-body lines not-found not-allowed redirect "
         "failure failure-in-the-call generator empty-blocks nothing big started-in-the- "
-        "iteration replaced written file too-long errors-stream",
+        "iteration written file errors-stream",
     ),
     *rows("wsgi/validate-chunked", "read readline unread"),
     "wsgi/validate-http-1.0",
-    "wsgi/validate-pipelined",
+    "wsgi/validate-kept-alive",
     "wsgi/validate-session",
 ]
 
@@ -386,7 +386,7 @@ def port_of_bytes() -> WSGIApplication:
 @application_mutant(
     "input-of-byte-arrays",
     breaks=[
-        *rows("wsgi/validate", "form json binary-body lines read-to-the-end"),
+        *rows("wsgi/validate", "form json binary-body lines"),
         *rows("wsgi/validate-chunked", "read readline"),
     ],
 )
