@@ -78,7 +78,6 @@ def test_error_headers_not_sent(wire: Wire, path: str) -> None:
         pytest.param("write/fails", id="after-write"),
         pytest.param("raise/kind?kind=generator-exit", id="generator-exit"),
         pytest.param("raise/kind?kind=unprintable", id="unprintable"),
-        pytest.param("raise/kind?kind=several-lines", id="several-lines"),
     ],
 )
 def test_error_survived(wire: Wire, path: str) -> None:

@@ -25,8 +25,8 @@ VALIDATED = [
         "wsgi/validate",
         "get root query escapes head options put patch delete form json empty-body "
         "unread-body binary-body lines not-found not-allowed redirect "
-        "failure failure-in-the-call generator empty-blocks nothing big started-in-the- "
-        "iteration written file errors-stream",
+        "failure failure-in-the-call generator empty-blocks nothing big "
+        "started-in-the-iteration written file errors-stream",
     ),
     *rows("wsgi/validate-chunked", "read readline unread"),
     "wsgi/validate-http-1.0",

@@ -521,7 +521,6 @@ def failures_swallowed() -> WSGIApplication:
         "wsgi/errors/survived/after-write",
         "wsgi/errors/survived/generator-exit",
         "wsgi/errors/survived/unprintable",
-        "wsgi/errors/survived/several-lines",
     ],
 )
 def dies_of_failures() -> WSGIApplication:

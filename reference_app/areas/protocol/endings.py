@@ -101,7 +101,6 @@ _FAILURES: dict[str, Callable[[], BaseException]] = {
     "generator-exit": GeneratorExit,
     "unprintable": _Unprintable,
     "beyond-encodings": lambda: Failure("\u20ac \U0001f40d \ud800"),
-    "several-lines": lambda: Failure("one\r\ntwo\x00\n%s %d {} {0}"),
 }
 
 

@@ -120,7 +120,7 @@ _FILES: dict[str, Callable[[WSGIEnvironment], Any]] = {
     "pipe": lambda environ: _pipe(FILE_CONTENT[:4096]),
     "failing": lambda environ: _Failing(environ, FILE_CONTENT),
     "real": _real,
-    "endless": lambda environ: _FileLike(environ, BIG_BLOCK * 1024),
+    "endless": lambda environ: _FileLike(environ, BIG_BLOCK * 256),
 }
 #: The Content-Length of a kind that has one.
 _LENGTHS = {"length": 1000, "range": 1000, "too-short": 1000, "whole-length": len(FILE_CONTENT)}
