@@ -175,7 +175,7 @@ def test_validate_kept_alive(wire: Wire, client: Client, key: str) -> None:
     with wire.connect() as connection:
         for data in (
             request("POST /wsgi/echo HTTP/1.1", field, "Content-Length: 3", body=b"one"),
-            request("GET /wsgi/iterable?kind=list-of-one HTTP/1.1", field),
+            request("GET /wsgi/ignore HTTP/1.1", field),
             request("GET /wsgi/echo HTTP/1.1", field, "Connection: close"),
         ):
             connection.send(data)

@@ -312,7 +312,7 @@ def some_kinds_not_closed() -> WSGIApplication:
     def middleware(app: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
         iterable = app(environ, start_response)
         if environ["PATH_INFO"] == "/wsgi/close/kind":
-            return iter(iterable)  # type: ignore[no-any-return]
+            return (block for block in iterable)
         return iterable  # type: ignore[no-any-return]
 
     return around(middleware)

@@ -41,6 +41,9 @@ class _FileLike(io.BytesIO):
             note(self._environ, "close")
         super().close()
 
+    def __del__(self) -> None:
+        """To be forgotten is not to be closed."""
+
 
 class _ReadOnly:
     """The least that is file-like: read() and nothing else."""
@@ -82,6 +85,9 @@ class _Real(io.FileIO):
         if not self.closed:
             note(self._environ, "close")
         super().close()
+
+    def __del__(self) -> None:
+        """To be forgotten is not to be closed."""
 
 
 def _temporary(content: bytes) -> Any:
