@@ -47,5 +47,6 @@ def create_app(flask_class: type[Flask] = Flask) -> Flask:
         errors,
     ):
         area.register(app)
-    app.wsgi_app = protocol.Middleware(app.wsgi_app)  # type: ignore[method-assign]
+    served = protocol.Middleware(app.wsgi_app)
+    app.wsgi_app = protocol.Validation(served)  # type: ignore[method-assign]
     return app

@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from ipaddress import ip_address
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
-from conformance.checks.probes import HOST, read_json, request
+from conformance.checks.probes import (
+    HOST,
+    NEXT,
+    answers,
+    bodiless,
+    mark_of,
+    read_json,
+    request,
+    says_close,
+)
 from conformance.clauses import Source, clause, pep3333, rfc9110
 from conformance.client import PeerError, Wire
 from conformance.client.http import Found
@@ -18,6 +29,12 @@ STREAMS = pep3333("Input and Error Streams")
 UNICODE = pep3333("Unicode Issues")
 RECONSTRUCTION = pep3333("URL Reconstruction")
 CGI = Source("RFC 3875", "section 4.1", "https://www.rfc-editor.org/rfc/rfc3875.html#section-4.1")
+CGI_NAME = Source(
+    "RFC 3875", "section 4.1.13", "https://www.rfc-editor.org/rfc/rfc3875.html#section-4.1.13"
+)
+CGI_FIELDS = Source(
+    "RFC 3875", "section 4.1.18", "https://www.rfc-editor.org/rfc/rfc3875.html#section-4.1.18"
+)
 
 #: The variables that CGI or PEP 3333 define as text, where they are there.
 TEXTS = (
@@ -38,6 +55,15 @@ TEXTS = (
     "SERVER_SOFTWARE",
     "wsgi.url_scheme",
 )
+
+
+#: The octets of a path but for control characters and the slash, and the characters they become.
+EVERY_CHARACTER = "".join(
+    chr(octet) for octet in (*range(0x20, 0x7F), *range(0x80, 0x100)) if chr(octet) != "/"
+)
+EVERY_OCTET = "".join(f"%{ord(character):02X}" for character in EVERY_CHARACTER)
+#: Every character that the value of a field may have (RFC 9110 section 5.5).
+EVERY_TEXT = "".join(chr(octet) for octet in (*range(0x21, 0x7F), *range(0x80, 0x100)))
 
 
 def ask(wire: Wire, start: str, *fields: str | bytes, body: bytes = b"") -> dict[str, Any]:
@@ -180,6 +206,7 @@ def test_protocol(wire: Wire) -> None:
         pytest.param("/a+b", "/a+b", id="plus"),
         pytest.param("/a;b=c,d", "/a;b=c,d", id="parameters"),
         pytest.param("/trailing/", "/trailing/", id="trailing-slash"),
+        pytest.param(f"/{EVERY_OCTET}", f"/{EVERY_CHARACTER}", id="every-octet"),
     ],
 )
 def test_path(wire: Wire, sent: str, path: str) -> None:
@@ -216,6 +243,7 @@ def test_path_slashes(wire: Wire, sent: str, path: str) -> None:
         pytest.param("a=1?b=2", id="question-mark"),
         pytest.param("a=/path/../x", id="slashes"),
         pytest.param("&&=;", id="no-pairs"),
+        pytest.param("a=%ff%FF%2f%3D%26", id="case-of-escapes"),
     ],
 )
 def test_query(wire: Wire, query: str) -> None:
@@ -255,6 +283,151 @@ def test_content_fields_absent(wire: Wire) -> None:
     assert (found.get("CONTENT_TYPE", ""), found.get("CONTENT_LENGTH", "")) == ("", "")
 
 
+@clause("wsgi/environ/content-type-kept", "must", VARIABLES)
+def test_content_type_kept(wire: Wire) -> None:
+    """CONTENT_TYPE is the field as it was sent: the case and the quotes in it belong to it."""
+    sent = 'Multipart/Form-Data; Boundary="a B;c=d"; x=Y'
+    found = environ(
+        wire,
+        "POST /wsgi/environ HTTP/1.1",
+        f"Content-Type: {sent}",
+        "Content-Length: 2",
+        body=b"ab",
+    )
+    assert found["CONTENT_TYPE"] == sent
+
+
+@clause("wsgi/environ/content-length-zero", "must", VARIABLES)
+def test_content_length_zero(wire: Wire) -> None:
+    """A Content-Length of 0 is there as 0: it is not the same as none."""
+    found = environ(wire, "POST /wsgi/environ HTTP/1.1", "Content-Length: 0")
+    assert found.get("CONTENT_LENGTH") == "0"
+
+
+@clause("wsgi/environ/content-fields-once", "should", CGI_FIELDS)
+def test_content_fields_once(wire: Wire) -> None:
+    """The two fields with variables of their own have no HTTP_ variables besides.
+
+    Whoever changes a body on the way, middleware that unpacks it say, would change one and miss
+    the other.
+    """
+    found = environ(
+        wire,
+        "POST /wsgi/environ HTTP/1.1",
+        "Content-Type: text/plain",
+        "Content-Length: 2",
+        body=b"ab",
+    )
+    assert {"HTTP_CONTENT_TYPE", "HTTP_CONTENT_LENGTH"} & set(found) == set()
+
+
+@clause("wsgi/environ/missing-left-out", "should", VARIABLES)
+def test_missing_left_out(wire: Wire) -> None:
+    """Where nobody was authenticated, the variables that would name them are left out.
+
+    An application that looks for REMOTE_USER would take what stands there for a user.
+    """
+    found = environ(wire, PLAIN)
+    assert {"REMOTE_USER", "REMOTE_IDENT", "AUTH_TYPE"} & set(found) == set()
+
+
+@clause("wsgi/environ/extension-names", "should", VARIABLES)
+def test_extension_names(wire: Wire) -> None:
+    """A server names variables of its own in lower case, with dots: they meet no CGI variable."""
+    own = [name for name in environ(wire, PLAIN) if "." in name]
+    assert "wsgi.version" in own
+    assert [name for name in own if not re.fullmatch("[a-z0-9_]+([.][a-z0-9_]+)+", name)] == []
+
+
+@clause("wsgi/environ/script-name", "must", CGI_NAME)
+def test_script_name(wire: Wire) -> None:
+    """SCRIPT_NAME is empty or absent, or a path that begins with a slash and is more than that."""
+    found = environ(wire, PLAIN)
+    name = found.get("SCRIPT_NAME", "")
+    assert isinstance(name, str)
+    assert name == "" or (name.startswith("/") and name != "/"), name
+    assert found["PATH_INFO"].startswith("/")
+
+
+@clause("wsgi/environ/path-of-the-root", "must", VARIABLES)
+def test_path_of_the_root(wire: Wire) -> None:
+    """For `/` SCRIPT_NAME and PATH_INFO make up that slash, and no name of a file or an index."""
+    found = environ(wire, "GET / HTTP/1.1", "X-Wsgi-Application: environ")
+    assert found.get("SCRIPT_NAME", "") + found.get("PATH_INFO", "") == "/"
+
+
+def url(wire: Wire, data: bytes) -> str:
+    """The URL that the application has rebuilt of its environ."""
+    response = wire.exchange(data)
+    if response.status != 200:
+        raise PeerError(f"expected 200, found {response.describe()}")
+    return response.body.decode("latin-1")
+
+
+@clause("wsgi/environ/url", "must", RECONSTRUCTION)
+@pytest.mark.parametrize(
+    ("target", "host"),
+    [
+        pytest.param("/wsgi/url", HOST, id="name"),
+        pytest.param("/wsgi/url", f"{HOST}:8080", id="port"),
+        pytest.param("/wsgi/url", "[2001:db8::1]:8080", id="ipv6"),
+        pytest.param("/wsgi/url?a=%20b&c=d/e?f", HOST, id="query"),
+        pytest.param("/wsgi/url/caf%C3%A9%20%25%3F", HOST, id="escapes"),
+        pytest.param("/wsgi/url/", HOST, id="trailing-slash"),
+    ],
+)
+def test_url(wire: Wire, target: str, host: str) -> None:
+    """The algorithm of PEP 3333 gives the URL that was asked for: redirects are built by it."""
+    data = request(f"GET {target} HTTP/1.1", "Connection: close", host=host)
+    assert url(wire, data) == f"http://{host}{target}"
+
+
+@clause("wsgi/environ/url-without-host", "must", RECONSTRUCTION)
+def test_url_without_host(wire: Wire) -> None:
+    """Without a Host, which HTTP/1.0 allows, SERVER_NAME and SERVER_PORT make up for it."""
+    found = url(wire, request("GET /wsgi/url?a=b HTTP/1.0", host=None))
+    try:
+        parts = urlsplit(found)
+        name, port = parts.hostname, parts.port
+    except ValueError:
+        raise PeerError(f"expected a URL, found {found!r}") from None
+    assert (parts.scheme, parts.path, parts.query) == ("http", "/wsgi/url", "a=b"), found
+    assert name, found
+    assert port is None or port > 0, found
+
+
+@clause("wsgi/environ/changed", "must", DETAILS)
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(change, id=change)
+        for change in ("cleared", "method", "protocol", "content-length", "input", "connection")
+    ],
+)
+def test_changed(wire: Wire, change: str) -> None:
+    """Whatever the application does to its environ, the server answers the request that was sent.
+
+    Middleware changes methods, paths and streams. A server that looks there for its own purposes
+    answers another request than the client made; the next one on the connection shows it as well.
+    """
+    with wire.connect() as connection:
+        connection.request("POST", f"/wsgi/environ-changed?change={change}", body=b"body")
+        response = connection.receive("POST")
+        connection.send(NEXT)
+        if says_close(response):
+            connection.shutdown_write()
+        following = answers(connection)
+    assert (response.status, response.body) == (200, b"one;two;")
+    assert [mark_of(answer) for answer in following] in ([], ["next"])
+
+
+@clause("wsgi/environ/changed-head", "must", DETAILS)
+def test_changed_head(wire: Wire) -> None:
+    """For HEAD no body is sent although the application has made GET of it, as frameworks do."""
+    response = bodiless(wire, "HEAD", "/wsgi/environ-changed?change=method-of-head")
+    assert response.status == 200
+
+
 @clause("wsgi/environ/header", "must", VARIABLES)
 @pytest.mark.parametrize(
     ("field", "name", "value"),
@@ -267,6 +440,7 @@ def test_content_fields_absent(wire: Wire) -> None:
         pytest.param("X-Quote: \"a, b\"; q='1'", "HTTP_X_QUOTE", "\"a, b\"; q='1'", id="quotes"),
         pytest.param("X-Latin: caf\xe9\xff", "HTTP_X_LATIN", "caf\xe9\xff", id="latin-1"),
         pytest.param("X-Digits9: 1", "HTTP_X_DIGITS9", "1", id="digits-in-name"),
+        pytest.param(f"X-Every: {EVERY_TEXT}", "HTTP_X_EVERY", EVERY_TEXT, id="every-character"),
     ],
 )
 def test_header(wire: Wire, field: str, name: str, value: str) -> None:

@@ -8,13 +8,26 @@ from urllib.parse import urlencode
 
 import pytest
 
-from conformance.checks.probes import NEXT, answers, mark_of, read_json, request
-from conformance.clauses import clause, pep3333
+from conformance.capabilities import Capabilities
+from conformance.checks.probes import (
+    NEXT,
+    answers,
+    closed_once,
+    first,
+    in_pieces,
+    mark_of,
+    read_json,
+    request,
+)
+from conformance.clauses import clause, pep3333, werkzeug
 from conformance.client import PeerError, Response, Wire
+from conformance.client.http import Client
 
 STREAMS = pep3333("Input and Error Streams")
+VARIABLES = pep3333("environ Variables")
 UNICODE = pep3333("Unicode Issues")
 OTHER = pep3333("Other HTTP Features")
+READING = werkzeug("wsgi", "werkzeug.wsgi.get_input_stream")
 
 LINES = b"first\nsecond\r\n\nlast without an end"
 
@@ -87,6 +100,12 @@ def test_read_minus_one(wire: Wire) -> None:
     assert values(read(wire, b"0123456789", "read:4", "read:-1")) == ["0123", "456789"]
 
 
+@clause("wsgi/input/read-none", "agreement", STREAMS)
+def test_read_none(wire: Wire) -> None:
+    """`read(None)` is `read()`, as it is of every file in Python."""
+    assert values(read(wire, b"0123456789", "read:4", "read:none")) == ["0123", "456789"]
+
+
 @clause("wsgi/input/end", "should", STREAMS)
 @pytest.mark.parametrize(
     ("step", "expected"),
@@ -151,6 +170,130 @@ def test_readline_size(wire: Wire) -> None:
     """`readline(size)` gives at most that many bytes, and no more than the line."""
     found = values(read(wire, LINES, "readline:3", "readline:100", "readline:6", "readline:9"))
     assert found == ["fir", "st\n", "second", "\r\n"]
+
+
+@clause("wsgi/input/readline-whole", "should", STREAMS)
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("readline:-1", id="minus-one"),
+        pytest.param("readline:none", id="none"),
+    ],
+)
+def test_readline_whole(wire: Wire, step: str) -> None:
+    """A size of -1 or None is none: `readline()` gives the whole line then."""
+    assert values(read(wire, LINES, step, step)) == ["first\n", "second\r\n"]
+
+
+@clause("wsgi/input/readline-zero", "should", STREAMS)
+def test_readline_zero(wire: Wire) -> None:
+    """`readline(0)` gives nothing and loses nothing."""
+    assert values(read(wire, LINES, "readline:0", "readline")) == ["", "first\n"]
+
+
+@clause("wsgi/input/readline-long", "must", STREAMS)
+def test_readline_long(wire: Wire) -> None:
+    """A line that is longer than any buffer is one line still."""
+    body = b"0123456789" * 10000 + b"\nnext\n"
+    found = values(read(wire, body, "readline", "readline"))
+    assert found == [body[:100001].decode(), "next\n"]
+
+
+@clause("wsgi/input/readline-size-long", "should", STREAMS)
+def test_readline_size_long(wire: Wire) -> None:
+    """`readline(size)` stops at its size in a line that is longer than any buffer."""
+    body = b"0123456789" * 10000 + b"\nnext\n"
+    found = values(read(wire, body, "readline:70001", "readline:70001"))
+    assert found == [body[:70001].decode(), body[70001:100001].decode()]
+
+
+@clause("wsgi/input/readlines-hint", "should", STREAMS)
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param("readlines:0", id="zero"),
+        pytest.param("readlines:-1", id="minus-one"),
+        pytest.param("readlines:none", id="none"),
+    ],
+)
+def test_readlines_hint(wire: Wire, step: str) -> None:
+    """A hint of 0, -1 or None is none: `readlines()` gives every line then."""
+    expected = ["first\n", "second\r\n", "\n", "last without an end"]
+    assert values(read(wire, LINES, step)) == [expected]
+
+
+#: Lines of many lengths.
+MANY = ["x" * (number * 7 % 300) + "\n" for number in range(900)]
+
+
+@clause("wsgi/input/many-lines", "must", STREAMS)
+@pytest.mark.parametrize(
+    "step",
+    [
+        pytest.param(f"readlines:{len(''.join(MANY))}", id="readlines"),
+        pytest.param(f"iterate:{len(MANY)}", id="iteration"),
+    ],
+)
+def test_many_lines(wire: Wire, step: str) -> None:
+    """Lines of every length from 0 to 299 come out as they went in, wherever a buffer ends."""
+    # Both stop with the last line, before a read that would have to find the end of the body.
+    assert values(read(wire, "".join(MANY).encode(), step)) == [MANY]
+
+
+#: A body, and where it is cut so that a line, a line end and a size lie across the cuts.
+PIECES = (b"first li", b"ne\r", b"\nsecond", b" line\nthird")
+
+
+@clause("wsgi/input/in-pieces", "must", STREAMS)
+@pytest.mark.parametrize(
+    ("steps", "expected"),
+    [
+        pytest.param(["readline", "readline"], ["first line\r\n", "second line\n"], id="readline"),
+        pytest.param(["iterate:2"], [["first line\r\n", "second line\n"]], id="iteration"),
+        pytest.param(["read:15", "readline"], ["first line\r\nsec", "ond line\n"], id="read"),
+    ],
+)
+def test_in_pieces(
+    wire: Wire, capabilities: Capabilities, steps: list[str], expected: list[Any]
+) -> None:
+    """A read waits for what it was asked for, although the body comes in pieces.
+
+    A line that ends where a packet does would be two lines, and a size that the network decides
+    is none.
+    """
+    query = urlencode([("do", step) for step in steps])
+    head = request(
+        f"POST /wsgi/input?{query} HTTP/1.1",
+        f"Content-Length: {len(b''.join(PIECES))}",
+        "Connection: close",
+    )
+    found = in_pieces(wire, capabilities, head + PIECES[0], *PIECES[1:])
+    assert values(read_steps(first(found), len(steps))) == expected
+
+
+@clause("wsgi/input/after-the-response-began", "must", VARIABLES)
+def test_read_later(wire: Wire) -> None:
+    """The body can be read when a block of the response has been sent: uploads are echoed so."""
+    response = wire.ask("POST", "/wsgi/input-later?size=9", body=b"the body!")
+    assert (response.status, response.body) == (200, b"first;the body!")
+
+
+@clause("wsgi/input/chunked-length-known", "agreement", READING, requires=("chunked-input",))
+def test_chunked_length(wire: Wire) -> None:
+    """An application can tell that a chunked body may be read to its end.
+
+    Either `wsgi.input_terminated` is true, or CONTENT_LENGTH says how much was decoded. With
+    neither, frameworks take the body for empty: reading it might wait for ever.
+    """
+    data = request(
+        "POST /wsgi/environ HTTP/1.1",
+        "Transfer-Encoding: chunked",
+        "Connection: close",
+        body=b"5\r\nhello\r\n0\r\n\r\n",
+    )
+    shown = read_json(wire.exchange(data, "POST"))["values"]
+    found = {name: entry["value"] for name, entry in shown.items()}
+    assert found.get("wsgi.input_terminated") or found.get("CONTENT_LENGTH") == "5"
 
 
 @clause("wsgi/input/readlines", "must", STREAMS)
@@ -232,16 +375,48 @@ def test_unread(wire: Wire, size: int) -> None:
     assert marks in (["first"], ["first", "next"])
 
 
+def written(found: object) -> bool:
+    """Whether every method of `wsgi.errors` was called, and none raised.
+
+    :raises PeerError: one raised, or was not called.
+    """
+    methods = ("write", "writelines", "writelines of a tuple", "writelines of an iterator", "flush")
+    if found != dict.fromkeys(methods):
+        raise PeerError(f"expected no error of {', '.join(methods)}, found {found!r}")
+    return True
+
+
 @clause("wsgi/errors-stream/methods", "must", STREAMS)
 def test_errors_methods(wire: Wire) -> None:
-    """`write`, `writelines` and `flush` of `wsgi.errors` work."""
-    found = read_json(wire.ask("GET", "/wsgi/errors"))
-    assert found == {"write": None, "writelines": None, "flush": None}
+    """`write`, `writelines` and `flush` of `wsgi.errors` work, for any sequence of lines."""
+    assert written(read_json(wire.ask("GET", "/wsgi/errors")))
 
 
 @clause("wsgi/errors-stream/unicode", "should", STREAMS)
 def test_errors_unicode(wire: Wire) -> None:
     """`wsgi.errors` takes any text, if only to replace what its encoding does not have."""
-    query = urlencode({"text": "caf\xe9 \u20ac \U0001f40d"})
-    found = read_json(wire.ask("GET", f"/wsgi/errors?{query}"))
-    assert found == {"write": None, "writelines": None, "flush": None}
+    assert written(read_json(wire.ask("GET", "/wsgi/errors?text=unicode")))
+
+
+@clause("wsgi/errors-stream/text", "must", STREAMS)
+@pytest.mark.parametrize(
+    "text",
+    [
+        pytest.param(text, id=text)
+        for text in ("several-lines", "without-line-end", "empty", "long", "control-characters")
+    ],
+)
+def test_errors_text(wire: Wire, text: str) -> None:
+    """`wsgi.errors` takes text of any form: it is a text stream, and not a log of messages."""
+    assert written(read_json(wire.ask("GET", f"/wsgi/errors?text={text}")))
+
+
+@clause("wsgi/errors-stream/later", "must", STREAMS)
+def test_errors_later(wire: Wire, client: Client, key: str) -> None:
+    """`wsgi.errors` works in the iteration and in `close()`, where clean-up reports failures."""
+    response = wire.ask("GET", f"/wsgi/errors-later?key={key}")
+    assert (response.status, response.body) == (200, b"one;two;")
+    closed_once(client, key)
+    raised = {event["event"]: event.get("raised") for event in client.journal(key)}
+    assert written(raised.get("in-iteration"))
+    assert written(raised.get("in-close"))

@@ -164,6 +164,7 @@ class WSGIRequestHandler(BaseRequestHandler):
         response = ResponseWriter(connection, request, keep_alive)
 
         # What the application has announced, and whether it can still be changed.
+        called = False  # start_response was, if only with what it refused
         headers_set: ResponseHead | None = None
         headers_sent = False
 
@@ -187,7 +188,7 @@ class WSGIRequestHandler(BaseRequestHandler):
         def start_response(
             status: str, headers: list[tuple[str, str]], exc_info: ExcInfo | None = None
         ) -> Callable[[bytes], None]:
-            nonlocal headers_set
+            nonlocal called, headers_set
             if exc_info:
                 try:
                     if headers_sent:
@@ -195,8 +196,9 @@ class WSGIRequestHandler(BaseRequestHandler):
                         raise _exception(exc_info)
                 finally:
                     exc_info = None  # no cycle through this frame
-            elif headers_set is not None:
+            elif called:
                 raise ApplicationError("start_response() was called again without exc_info.")
+            called = True
             headers_set = ResponseHead(status, headers)
             return write
 

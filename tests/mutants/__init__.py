@@ -86,7 +86,9 @@ def server_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], Any]:
 #: The modules of mutants; `pytest tests/mutants -k NAME` runs those of one.
 MODULES = (
     "contexts",
+    "deliveries",
     "errors",
+    "gateways",
     "heads",
     "hooks",
     "messages",
@@ -98,6 +100,7 @@ MODULES = (
     "routes",
     "sequences",
     "sessions",
+    "test_mutants",
     "workers",
 )
 

@@ -105,7 +105,8 @@ def no_content_in_chunks() -> Handler:
     "last-block-lost",
     breaks=rows(
         "wsgi/iterable/kind",
-        "list tuple generator iterator sequence list-of-one sized empty-first empty-last",
+        "list tuple generator iterator sequence list-of-one sized empty-first empty-last "
+        "list-subclass unmeasured keys map",
     ),
 )
 def last_block_lost() -> WSGIApplication:

@@ -85,6 +85,7 @@ class Wrapped:
     breaks=[
         "wsgi/start-response/twice",
         "wsgi/start-response/twice-after-block",
+        "wsgi/start-response/twice-with-none",
     ],
 )
 def start_response_twice() -> WSGIApplication:
@@ -262,6 +263,9 @@ def bad_heads_mended() -> WSGIApplication:
         "wsgi/status/kept/other-phrase",
         "wsgi/status/kept/teapot",
         "wsgi/status/kept/unknown-code",
+        "wsgi/status/kept/empty-phrase",
+        "wsgi/status/kept/latin-1",
+        "wsgi/status/kept/long-phrase",
     ],
 )
 def phrases_replaced() -> WSGIApplication:
@@ -332,6 +336,11 @@ def date_replaced() -> WSGIApplication:
         "wsgi/content-length/too-much/one-block",
         "wsgi/content-length/too-little",
         "wsgi/errors/length-not-met",
+        "wsgi/content-length/too-much/block-across-the-end",
+        "wsgi/content-length/zero",
+        "wsgi/content-length/nothing/nothing",
+        "wsgi/content-length/nothing/empty-blocks",
+        "wsgi/file-wrapper/too-short",
     ],
 )
 def length_dropped() -> WSGIApplication:
@@ -470,6 +479,12 @@ def text_encoded() -> WSGIApplication:
         "wsgi/errors/headers-not-sent/after-start",
         "wsgi/errors/headers-not-sent/first-block",
         "wsgi/errors/body-broken-off",
+        "wsgi/errors/status/in-iter",
+        "wsgi/errors/status/stop-iteration",
+        "wsgi/errors/status/unprintable",
+        "wsgi/errors/status/beyond-encodings",
+        "wsgi/errors/headers-not-sent/in-iter",
+        "wsgi/errors/write-broken-off",
     ],
 )
 def failures_swallowed() -> WSGIApplication:
@@ -501,7 +516,12 @@ def failures_swallowed() -> WSGIApplication:
 
 @application_mutant(
     "dies-of-failures",
-    breaks=["wsgi/errors/survived/in-call"],
+    breaks=[
+        "wsgi/errors/survived/in-call",
+        "wsgi/errors/survived/after-write",
+        "wsgi/errors/survived/generator-exit",
+        "wsgi/errors/survived/unprintable",
+    ],
 )
 def dies_of_failures() -> WSGIApplication:
     failures = 0
@@ -511,7 +531,7 @@ def dies_of_failures() -> WSGIApplication:
             nonlocal failures
             try:
                 yield from iterable
-            except Exception:
+            except BaseException:
                 failures += 1
                 raise
 
@@ -520,7 +540,7 @@ def dies_of_failures() -> WSGIApplication:
             try:
                 if hasattr(iterable, "close"):
                     iterable.close()
-            except Exception:
+            except BaseException:
                 failures += 1
                 raise
 
@@ -531,7 +551,7 @@ def dies_of_failures() -> WSGIApplication:
             return []
         try:
             iterable = app(environ, start_response)
-        except Exception:
+        except BaseException:
             failures += 1
             raise
         wrapped = Wrapped(iterable, answer(iterable))
