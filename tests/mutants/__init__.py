@@ -92,6 +92,7 @@ MODULES = (
     "narrow",
     "protocols",
     "routes",
+    "rules",
     "sessions",
 )
 
