@@ -12,6 +12,7 @@ from reference_app.areas import (
     context,
     control,
     errors,
+    failures,
     hooks,
     lifecycle,
     mounts,
@@ -35,7 +36,18 @@ def create_app(flask_class: type[Flask] = Flask) -> Flask:
     """
     app = flask_class("reference_app")
     app.config.update(SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=[RETIRED_SECRET_KEY])
-    for area in (control, routing, rules, mounts, hooks, lifecycle, sessions, context, errors):
+    for area in (
+        control,
+        routing,
+        rules,
+        mounts,
+        hooks,
+        lifecycle,
+        sessions,
+        context,
+        errors,
+        failures,
+    ):
         area.register(app)
     app.wsgi_app = protocol.Middleware(app.wsgi_app)  # type: ignore[method-assign]
     return app

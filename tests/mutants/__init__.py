@@ -87,7 +87,9 @@ def server_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], Any]:
 MODULES = (
     "contexts",
     "errors",
+    "failures",
     "hooks",
+    "lifecycle",
     "messages",
     "narrow",
     "protocols",
