@@ -86,6 +86,7 @@ def server_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], Any]:
 #: The modules of mutants; `pytest tests/mutants -k NAME` runs those of one.
 MODULES = (
     "contexts",
+    "cookies",
     "errors",
     "failures",
     "hooks",
