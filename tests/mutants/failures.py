@@ -11,7 +11,9 @@ from reference_app.application import create_app
 from reference_app.framework import Flask, Response, exceptions, request
 from reference_app.framework.exceptions import HTTPException, NotFound
 from reference_app.framework.globals import request_ctx
-from tests.mutants import application_mutant
+from reference_app.serving import WSGIRequestHandler
+from reference_app.serving.errors import ClientError
+from tests.mutants import application_mutant, server_mutant
 from tests.mutants.building import behind, with_flask
 from tests.mutants.errors import _with_stream
 from tests.mutants.messages import rows
@@ -165,7 +167,7 @@ def _strict(text: str) -> None:
     breaks=[
         *rows(
             "errors/request/path",
-            "not-utf-8 broken-sequence surrogate nul not-hexadecimal unfinished",
+            "not-utf-8 broken-sequence surrogate nul",
         ),
         *rows("errors/request/query", "not-utf-8 broken-sequence nul not-hexadecimal unfinished"),
         *rows("errors/request/form", _FORMS),
@@ -186,6 +188,20 @@ def malformed_is_a_server_error() -> WSGIApplication:
         return Flask.preprocess_request(self)
 
     return with_flask(preprocess_request=preprocess_request)
+
+
+@server_mutant(
+    "refused-as-a-server-error", breaks=rows("errors/request/path", "not-hexadecimal unfinished")
+)
+def refused_as_a_server_error() -> type[WSGIRequestHandler]:
+    class Handler(WSGIRequestHandler):
+        def parse_request(self) -> Any:
+            try:
+                return super().parse_request()
+            except ClientError:
+                raise ClientError(500, "Somebody made a mistake.") from None
+
+    return Handler
 
 
 @application_mutant(
