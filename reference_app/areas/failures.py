@@ -138,8 +138,8 @@ def _area() -> Blueprint:
     def as_json(error: HTTPException) -> Any:
         response = error.get_response()
         if request.path == "/failures/abort/retry":
-            response.data = b'{"as": "json"}'  # type: ignore[union-attr]
-            response.content_type = "application/json"  # type: ignore[union-attr]
+            response.data = b'{"as": "json"}'
+            response.content_type = "application/json"
         return response
 
     return area

@@ -39,7 +39,7 @@ def only_assignment_noticed() -> WSGIApplication:
         def __delitem__(self, key: str) -> None:
             dict.__delitem__(self, key)
 
-        def __ior__(self, other: Any) -> Any:
+        def __ior__(self, other: Any) -> Any:  # type: ignore[misc]
             return dict.__ior__(self, other)
 
     return with_session(session_class=Blind)

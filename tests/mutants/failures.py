@@ -110,7 +110,7 @@ def error_fields_forgotten() -> WSGIApplication:
 
 @application_mutant("descriptions-are-markup", breaks=["errors/abort/description-escaped"])
 def descriptions_are_markup() -> WSGIApplication:
-    exceptions.escape = Markup  # type: ignore[assignment,attr-defined]
+    exceptions.escape = Markup  # type: ignore[attr-defined]
     return create_app()
 
 

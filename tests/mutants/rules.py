@@ -72,7 +72,7 @@ _ignoring("max", "float-range", float=FloatConverter)
 def int_of_64_bits() -> WSGIApplication:
     class Narrow(IntegerConverter):
         def to_python(self, value: str) -> int:
-            return min(super().to_python(value), 2**63 - 1)
+            return min(int(super().to_python(value)), 2**63 - 1)
 
     return with_converters(int=Narrow)
 
@@ -583,7 +583,7 @@ def url_defaults_of_registration_ignored() -> WSGIApplication:
     def make_setup_state(self: Blueprint, app: Any, options: Any, first: bool = False) -> Any:
         return Forgetful(self, app, options, first)
 
-    Blueprint.make_setup_state = make_setup_state  # type: ignore[method-assign]
+    Blueprint.make_setup_state = make_setup_state  # type: ignore[method-assign, assignment]
     return create_app()
 
 
