@@ -90,7 +90,7 @@ MODULES = (
     "errors",
     "failures",
     "hooks",
-    "lifecycle",
+    "hook_errors",
     "messages",
     "narrow",
     "protocols",

@@ -1,4 +1,4 @@
-"""Lifecycle: what hooks hand over, what becomes of the errors of each kind of hook, and signals.
+"""More hooks: what hooks hand over, what becomes of the errors of each kind of hook, and signals.
 
 The hooks of the application that `hooks.py` has run here as well; the journal is kept in its way.
 """
