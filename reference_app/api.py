@@ -41,6 +41,14 @@ if TYPE_CHECKING or FRAMEWORK == "reference":
         HTTPException,
         InternalServerError,
     )
+    from reference_app.framework.routing import ValidationError
+    from reference_app.framework.signals import (
+        got_request_exception,
+        request_finished,
+        request_started,
+        request_tearing_down,
+    )
+    from reference_app.framework.views import MethodView
 elif FRAMEWORK == "flask":
     from flask import (
         Blueprint,
@@ -66,11 +74,19 @@ elif FRAMEWORK == "flask":
         stream_with_context,
         url_for,
     )
+    from flask.signals import (
+        got_request_exception,
+        request_finished,
+        request_started,
+        request_tearing_down,
+    )
+    from flask.views import MethodView
     from werkzeug.exceptions import (
         Gone,
         HTTPException,
         InternalServerError,
     )
+    from werkzeug.routing import ValidationError
 else:
     raise ImportError(
         f"WSGI_CONFORM_FRAMEWORK is {FRAMEWORK!r}; expected 'reference' (the default) or 'flask'"
@@ -83,8 +99,10 @@ __all__ = [
     "Gone",
     "HTTPException",
     "InternalServerError",
+    "MethodView",
     "Request",
     "Response",
+    "ValidationError",
     "abort",
     "after_this_request",
     "copy_current_request_context",
@@ -92,6 +110,7 @@ __all__ = [
     "flash",
     "g",
     "get_flashed_messages",
+    "got_request_exception",
     "has_app_context",
     "has_request_context",
     "jsonify",
@@ -100,6 +119,9 @@ __all__ = [
     "render_template",
     "render_template_string",
     "request",
+    "request_finished",
+    "request_started",
+    "request_tearing_down",
     "session",
     "stream_with_context",
     "url_for",

@@ -14,10 +14,14 @@ from reference_app.areas import (
     context_worker,
     control,
     errors,
+    failures,
+    hook_errors,
     hooks,
+    mounts,
     protocol,
     requests,
     routing,
+    rules,
     sessions,
 )
 
@@ -38,13 +42,17 @@ def create_app(flask_class: type[Flask] = Flask) -> Flask:
     for area in (
         control,
         routing,
+        rules,
+        mounts,
         requests,
         hooks,
+        hook_errors,
         sessions,
         context,
         context_stages,
         context_worker,
         errors,
+        failures,
     ):
         area.register(app)
     served = protocol.Middleware(app.wsgi_app)

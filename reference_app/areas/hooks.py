@@ -43,15 +43,15 @@ def register(app: Flask) -> None:
     # because they were registered earlier.
     for blueprint in (_area(), _other(), _localised()):
         app.register_blueprint(blueprint)
-    _add_hooks(app, "app")
+    add_hooks(app, "app")
 
     @app.teardown_appcontext
     def appcontext_1(error: BaseException | None) -> None:
-        _note_end("appcontext-1", error)
+        note_end("appcontext-1", error)
 
     @app.teardown_appcontext
     def appcontext_2(error: BaseException | None) -> None:
-        _note_end("appcontext-2", error)
+        note_end("appcontext-2", error)
 
     @app.context_processor
     def everywhere() -> dict[str, Any]:
@@ -63,12 +63,12 @@ def _in_area() -> bool:
     return request.path.startswith("/hooks")
 
 
-def _note(name: str, **details: Any) -> None:
+def note(name: str, **details: Any) -> None:
     if "key" in request.args:
         journal.record(request.args["key"], name, **details)
 
 
-def _note_end(name: str, error: BaseException | None) -> None:
+def note_end(name: str, error: BaseException | None) -> None:
     # By `g` and not by the request: when the application context ends there may be no request.
     if "hooks_key" in g:
         journal.record(g.hooks_key, name, error=None if error is None else type(error).__name__)
@@ -76,7 +76,7 @@ def _note_end(name: str, error: BaseException | None) -> None:
 
 def _turn(name: str) -> Response | None:
     """Note that it is the turn of the hook of that name, and do what the query asks of it."""
-    _note(name)
+    note(name)
     if request.args.get("fail") == name:
         raise HookError(f"{name} was asked to fail")
     if request.args.get("answer") == name:
@@ -84,7 +84,7 @@ def _turn(name: str) -> Response | None:
     return None
 
 
-def _add_hooks(place: Flask | Blueprint, prefix: str) -> None:
+def add_hooks(place: Flask | Blueprint, prefix: str) -> None:
     """Two hooks of each kind, which differ in nothing but their names."""
 
     def before(name: str) -> Callable[[], Response | None]:
@@ -107,7 +107,7 @@ def _add_hooks(place: Flask | Blueprint, prefix: str) -> None:
         return hook
 
     def teardown(name: str) -> Callable[[BaseException | None], None]:
-        return lambda error: _note_end(name, error)
+        return lambda error: note_end(name, error)
 
     for number in (1, 2):
         place.before_request(before(f"{prefix}-before-{number}"))
@@ -117,11 +117,11 @@ def _add_hooks(place: Flask | Blueprint, prefix: str) -> None:
 
 def _area() -> Blueprint:
     area = Blueprint("hooks", __name__, url_prefix="/hooks")
-    _add_hooks(area, "area")
+    add_hooks(area, "area")
 
     @area.errorhandler(HandledError)
     def handle(error: HandledError) -> tuple[str, int]:
-        _note("handler")
+        note("handler")
         return "handled", 418
 
     @area.context_processor
@@ -130,24 +130,24 @@ def _area() -> Blueprint:
 
     @area.get("/view")
     def view() -> str:
-        _note("view")
+        note("view")
         return "view"
 
     @area.get("/fail")
     def fail() -> str:
-        _note("view")
+        note("view")
         raise HookError("the view was asked to fail")
 
     @area.get("/handled")
     def handled() -> str:
-        _note("view")
+        note("view")
         raise HandledError
 
     @area.get("/after-this")
     def after_this() -> str:
         @after_this_request
         def once(response: Response) -> Response:
-            _note("after-this")
+            note("after-this")
             response.headers["X-After-This"] = request.args["payload"]
             return response
 
@@ -161,7 +161,7 @@ def _area() -> Blueprint:
     def stream() -> Response:
         def generate() -> Iterator[str]:
             for number in (1, 2, 3):
-                _note(f"block-{number}")
+                note(f"block-{number}")
                 yield f"{request.args['payload']}-{number};"
 
         return Response(stream_with_context(generate()), mimetype="text/plain")
@@ -173,7 +173,7 @@ def _area() -> Blueprint:
                 for _ in range(BLOCKS):
                     yield BLOCK
             finally:
-                _note("closed")
+                note("closed")
 
         return Response(stream_with_context(generate()), mimetype="application/octet-stream")
 
@@ -187,17 +187,17 @@ def _other() -> Blueprint:
     @other.before_app_request
     def before_all() -> None:
         if _in_area():
-            _note("before-app")
+            note("before-app")
 
     @other.after_app_request
     def after_all(response: Response) -> Response:
         if _in_area():
-            _note("after-app")
+            note("after-app")
         return response
 
     @other.get("/view")
     def view() -> str:
-        _note("view")
+        note("view")
         return "view"
 
     @other.get("/template")

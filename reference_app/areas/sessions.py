@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -38,24 +38,34 @@ TYPES: dict[str, Any] = {
 
 #: Where the second application is, whose cookie is configured otherwise.
 CONFIGURED = "/session-configured"
+#: Where one is that has no key, and one that accepts cookies for ever.
+KEYLESS = "/session-keyless"
+LASTING = "/session-lasting"
 
 
 def register(app: Flask) -> None:
-    """Add the routes of this area, and a second application with a configuration of its own."""
+    """Add the routes of this area, and applications with a configuration of their own."""
     app.register_blueprint(_blueprint())
-    app.wsgi_app = _Dispatcher(app.wsgi_app, _configured(type(app)))  # type: ignore[method-assign]
+    others = {
+        CONFIGURED: _configured(type(app)),
+        KEYLESS: _keyless(type(app)),
+        LASTING: _lasting(type(app)),
+    }
+    app.wsgi_app = _Dispatcher(app.wsgi_app, others)  # type: ignore[method-assign]
 
 
 class _Dispatcher:
-    """The first application, and the second for the paths that are its own."""
+    """The first application, and the others for the paths that are their own."""
 
-    def __init__(self, first: WSGIApplication, second: WSGIApplication) -> None:
+    def __init__(self, first: WSGIApplication, others: Mapping[str, WSGIApplication]) -> None:
         self._first = first
-        self._second = second
+        self._others = others
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        of_second = environ["PATH_INFO"].startswith(f"{CONFIGURED}/")
-        return (self._second if of_second else self._first)(environ, start_response)
+        for place, application in self._others.items():
+            if environ["PATH_INFO"].startswith(f"{place}/"):
+                return application(environ, start_response)
+        return self._first(environ, start_response)
 
 
 def _configured(flask_class: type[Flask]) -> Flask:
@@ -82,6 +92,44 @@ def _configured(flask_class: type[Flask]) -> Flask:
         session.update(request.get_json())
         session.permanent = "permanent" in request.args
         return jsonify(dict(session))
+
+    @app.post(f"{CONFIGURED}/clear")
+    def clear() -> str:
+        session.clear()
+        return "cleared"
+
+    return app
+
+
+def _keyless(flask_class: type[Flask]) -> Flask:
+    """An application without a key to sign with."""
+    app = flask_class("keyless")
+
+    @app.get(f"{KEYLESS}/values")
+    def read() -> Response:
+        return jsonify(dict(session))
+
+    @app.post(f"{KEYLESS}/values")
+    def write() -> str:
+        session["value"] = 1
+        return "written"
+
+    return app
+
+
+def _lasting(flask_class: type[Flask]) -> Flask:
+    """An application that accepts cookies for ever, so that one may be a constant of the suite."""
+    app = flask_class("lasting")
+    app.config.update(
+        SECRET_KEY="wsgi-conform signs with this for ever",
+        PERMANENT_SESSION_LIFETIME=100 * 365 * 24 * 3600,
+    )
+
+    @app.get(f"{LASTING}/values")
+    def read() -> Response:
+        return jsonify(
+            {name: [type(value).__name__, str(value)] for name, value in session.items()}
+        )
 
     return app
 
@@ -133,6 +181,30 @@ def _blueprint() -> Blueprint:
         if "modified" in request.args:
             session.modified = True
         return jsonify(dict(session))
+
+    @area.post("/change/<way>")
+    def change(way: str) -> Response:
+        changed: dict[str, Any] = session  # type: ignore[assignment]
+        if way == "setdefault":
+            changed.setdefault("other", 2)
+        elif way == "popitem":
+            changed.popitem()
+        elif way == "del":
+            del changed["value"]
+        elif way == "or":
+            changed |= {"other": 2}
+        return jsonify(dict(changed))
+
+    @area.get("/varied")
+    def varied() -> Response:
+        response = jsonify(dict(session))
+        response.headers["Vary"] = "Accept-Language"
+        return response
+
+    @area.post("/flash-now")
+    def flash_now() -> Response:
+        flash("now")
+        return jsonify(get_flashed_messages(with_categories=True))
 
     @area.post("/types")
     def write_types() -> str:

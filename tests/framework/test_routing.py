@@ -244,3 +244,19 @@ def test_maps_list_their_rules() -> None:
     assert rule_map.is_endpoint_expecting("ax", "x")
     assert not rule_map.is_endpoint_expecting("ax", "y")
     assert "<Rule '/a' (GET, HEAD) -> a>" in repr(rule_map)
+
+
+def test_empty_path_redirects_to_the_root_of_the_mount_point() -> None:
+    environ = {
+        "REQUEST_METHOD": "GET",
+        "SCRIPT_NAME": "/mounted",
+        "PATH_INFO": "",
+        "QUERY_STRING": "a=1",
+        "SERVER_NAME": "example.com",
+        "SERVER_PORT": "80",
+        "wsgi.url_scheme": "http",
+    }
+    adapter = routing.Map([routing.Rule("/", endpoint="index")]).bind_to_environ(environ)
+    with pytest.raises(routing.RequestRedirect) as raised:
+        adapter.match()
+    assert raised.value.new_url == "http://example.com/mounted/?a=1"

@@ -86,10 +86,13 @@ def server_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], Any]:
 #: The modules of mutants; `pytest tests/mutants -k NAME` runs those of one.
 MODULES = (
     "contexts",
+    "cookies",
     "deliveries",
     "errors",
+    "failures",
     "gateways",
     "heads",
+    "hook_errors",
     "hooks",
     "messages",
     "narrow",
@@ -98,6 +101,7 @@ MODULES = (
     "request_fields",
     "requests",
     "routes",
+    "rules",
     "sequences",
     "sessions",
     "test_mutants",

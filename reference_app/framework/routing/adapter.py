@@ -74,7 +74,7 @@ class MapAdapter:
         """
         map = self.map
         path = self.path_info if path_info is None else path_info
-        if path[:1] != "/" or path[:2] == "//":
+        if path and (path[0] != "/" or path[:2] == "//"):
             path = f"/{path.lstrip('/')}"
         method = (method or self.default_method).upper()
         query = self.query_args if query_args is None else query_args

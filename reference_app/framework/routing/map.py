@@ -159,7 +159,8 @@ class Map:
             decode_text(environ["SCRIPT_NAME"]) if environ.get("SCRIPT_NAME") else "/",
             subdomain,
             scheme,
-            decode_text(environ.get("PATH_INFO") or "/"),
+            # Empty where the application is mounted: a request for its root without the slash.
+            decode_text(environ.get("PATH_INFO") or ""),
             environ["REQUEST_METHOD"],
             decode_text(environ["QUERY_STRING"]) if environ.get("QUERY_STRING") else "",
         )
