@@ -123,8 +123,8 @@ def test_injected(client: Client, place: str) -> None:
     assert answer.wire.all("X-Injected") == []
     assert not answer.text.startswith("injected")
     # Somebody answered in an orderly way: with the value made harmless, or with an error.
-    if answer.status_code != 500:
-        assert answer.wire.all({"value": "X-Value", "location": "Location"}.get(place, "Set-Cookie"))
+    names = {"value": "X-Value", "location": "Location", "cookie": "Set-Cookie"}
+    assert answer.status_code == 500 or answer.wire.all(names[place])
 
 
 # Cookies
@@ -164,7 +164,10 @@ def test_cookie(client: Client, name: str, attributes: dict[str, str]) -> None:
     """A cookie is sent with the attributes that it was set with, and with no others."""
     answer = client.get(f"/response/cookie/attributes/{name}")
     assert answer.status_code == 200
-    assert cookie(answer.header("Set-Cookie")) == ("name=value", attributes)
+    pair, found = cookie(answer.header("Set-Cookie"))
+    if name == "max-age":
+        found.pop("expires", None)  # the same again, for clients that know only dates
+    assert (pair, found) == ("name=value", attributes)
 
 
 @clause("response/cookie/deleted", "contract", DELETE_COOKIE)

@@ -76,7 +76,7 @@ def register(app: Flask) -> None:
 
 def _stored(size: int) -> Path:
     """A file of that size below the temporary directory, made by the first who needs it."""
-    path = Path(tempfile.gettempdir()) / f"wsgi-conform-file-{os.getuid()}-{size}"
+    path = Path(tempfile.gettempdir()) / f"wsgi-conform-file-{size}"
     if not path.exists():
         # Under another name first: who else looks for it finds the whole file or none.
         with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
