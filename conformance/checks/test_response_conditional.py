@@ -75,7 +75,6 @@ def test_etag_before_date(client: Client) -> None:
 def test_date(client: Client, date: str, status: int) -> None:
     """If-Modified-Since is answered with 304 unless the representation is newer, to the second."""
     assert ask(client, {"If-Modified-Since": date}) == status
-    assert ask(client, {"If-Modified-Since": MODIFIED}) == 304
 
 
 @clause("response/conditional/date/invalid", "must", IF_MODIFIED_SINCE)
