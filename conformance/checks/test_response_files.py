@@ -321,7 +321,6 @@ def test_traversal_view(client: Client) -> None:
         pytest.param("%252e%252e%252foutside.txt", id="encoded-twice"),
         pytest.param("folder/%2e%2e/%2e%2e/outside.txt", id="from-below"),
         pytest.param("..%5Coutside.txt", id="backslash"),
-        pytest.param("..\\outside.txt", id="raw-backslash"),
         pytest.param("%2e%2e%2finside-not%2foutside.txt", id="beside"),
         pytest.param("%2Fetc%2Fpasswd", id="absolute"),
         pytest.param("file.txt%00.png", id="nul"),

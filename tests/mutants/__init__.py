@@ -91,7 +91,9 @@ MODULES = (
     "messages",
     "narrow",
     "protocols",
+    "responses",
     "routes",
+    "sent",
     "sessions",
 )
 
