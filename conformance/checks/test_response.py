@@ -15,7 +15,6 @@ from conformance.client.http import Client
 
 ABOUT = flask("quickstart", "About Responses")
 MAKE_RESPONSE = flask("api", "flask.Flask.make_response")
-RESPONSE = flask("api", "flask.Response")
 HTML = "text/html; charset=utf-8"
 JSON = "application/json"
 #: More bytes than characters, of two, three and four bytes each.
