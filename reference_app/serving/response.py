@@ -208,9 +208,10 @@ class ResponseWriter:
             announced = length
         if request.method == "HEAD" or code == 304:
             # RFC 9110 sections 9.3.2 and 15.4.5: no body, but the length that there would have been
-            # with GET may be told. Where only the application knows it, nothing is said.
+            # with GET may be told. Where only the application knows it, nothing is said: one that
+            # yields nothing here leaves out the work for a body, and does not say that it is empty.
             self._allowed = 0
-            if code == 304:
+            if code == 304 or length == 0:
                 announced = head.content_length
             if announced is not None and code != 204:
                 lines += f"Content-Length: {announced}\r\n"

@@ -100,11 +100,12 @@ MODULES = (
     "request_bodies",
     "request_fields",
     "requests",
+    "responses",
     "routes",
     "rules",
+    "sent",
     "sequences",
     "sessions",
-    "test_mutants",
     "workers",
 )
 
