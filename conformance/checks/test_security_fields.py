@@ -143,10 +143,18 @@ def test_own_variables(wire: Wire, template: str, separator: str) -> None:
     A field may only become a variable that begins with HTTP_. Without the prefix a client is
     whoever it says (REMOTE_USER), and where (SCRIPT_NAME).
     """
-    names = (
-        "REMOTE_USER AUTH_TYPE REMOTE_ADDR SERVER_NAME SERVER_PORT SERVER_PROTOCOL REQUEST_METHOD "
-        "PATH_INFO QUERY_STRING HTTPS".split()
-    )
+    names = [
+        "REMOTE_USER",
+        "AUTH_TYPE",
+        "REMOTE_ADDR",
+        "SERVER_NAME",
+        "SERVER_PORT",
+        "SERVER_PROTOCOL",
+        "REQUEST_METHOD",
+        "PATH_INFO",
+        "QUERY_STRING",
+        "HTTPS",
+    ]
     fields = [f"{template.format(name.replace('_', separator))}: spoofed" for name in names]
     found = environ(wire, *fields)
     if found is not None:
@@ -243,9 +251,7 @@ def test_forwarded_host(wire: Wire) -> None:
         "X-Original-Host: evil.example",
         "Forwarded: host=evil.example",
     ]
-    found = read_json(
-        first(exchange(wire, request("GET /security/url HTTP/1.1", *fields, CLOSE)))
-    )
+    found = read_json(first(exchange(wire, request("GET /security/url HTTP/1.1", *fields, CLOSE))))
     assert urlsplit(found["url"]).path == "/security/branch/"
     assert urlsplit(found["url"]).netloc == urlsplit(found["root"]).netloc == HOST
 

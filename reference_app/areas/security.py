@@ -153,7 +153,10 @@ def _injection() -> Blueprint:
     @area.get("/download-name")
     def download_name() -> Response:
         return send_file(
-            BytesIO(b"answered"), "text/plain", as_attachment=True, download_name=request.args["text"]
+            BytesIO(b"answered"),
+            "text/plain",
+            as_attachment=True,
+            download_name=request.args["text"],
         )
 
     @area.get("/status")
