@@ -144,16 +144,8 @@ def test_own_variables(wire: Wire, template: str, separator: str) -> None:
     whoever it says (REMOTE_USER), and where (SCRIPT_NAME).
     """
     names = [
-        "REMOTE_USER",
-        "AUTH_TYPE",
-        "REMOTE_ADDR",
-        "SERVER_NAME",
-        "SERVER_PORT",
-        "SERVER_PROTOCOL",
-        "REQUEST_METHOD",
-        "PATH_INFO",
-        "QUERY_STRING",
-        "HTTPS",
+        *("REMOTE_USER", "AUTH_TYPE", "REMOTE_ADDR", "SERVER_NAME", "SERVER_PORT"),
+        *("SERVER_PROTOCOL", "REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "HTTPS"),
     ]
     fields = [f"{template.format(name.replace('_', separator))}: spoofed" for name in names]
     found = environ(wire, *fields)
@@ -209,7 +201,8 @@ def test_forwarded_for(wire: Wire) -> None:
     """
     plain = environ(wire)
     found = environ(wire, "X-Forwarded-For: 203.0.113.9")
-    assert plain is not None and found is not None
+    assert plain is not None
+    assert found is not None
     address = plain.get("REMOTE_ADDR") or "127.0.0.1"
     try:
         trusted = ipaddress.ip_address(address).is_loopback

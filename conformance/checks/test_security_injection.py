@@ -1,4 +1,4 @@
-"""What a client puts into a response by what the application hands on: fields, responses, markup."""
+"""What a client puts into a response by what the application hands on: fields, markup, files."""
 
 from __future__ import annotations
 
@@ -183,7 +183,6 @@ def test_not_reflected(wire: Wire, data: bytes) -> None:
     [
         pytest.param(request("GET /wsgi/raise/in-call HTTP/1.1", CLOSE), id="in-call"),
         pytest.param(request("GET /wsgi/raise/first-block HTTP/1.1", CLOSE), id="first-block"),
-        pytest.param(request("GET /wsgi/bad-head?case=status-int HTTP/1.1", CLOSE), id="bad-head"),
         pytest.param(request("GET /a b HTTP/1.1", CLOSE), id="malformed"),
     ],
 )
@@ -236,8 +235,7 @@ def test_cookie_prefixes(wire: Wire) -> None:
     )
     response = first(found)
     assert response.status == 200
-    assert b'"__Host-id"' in response.body and b'"sent"' in response.body
-    assert b'"__Secure-id"' in response.body and b'"as-well"' in response.body
+    assert read_json(response) == {"__Host-id": "sent", "__Secure-id": "as-well"}
     cookies = {}
     for line in response.all("Set-Cookie"):
         pair, *attributes = (part.strip() for part in line.split(";"))

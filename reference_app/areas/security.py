@@ -1,4 +1,4 @@
-"""Security: what goes wrong where an application hands on what a client sent, or a server merges it.
+"""Security: what goes wrong where an application hands on what a client sent, or a server merges.
 
 Most routes do what no careful application does, and put text from the query where it could split a
 response, leave a directory or become markup. The paths below `/security/wsgi/` are plain WSGI
@@ -152,12 +152,8 @@ def _injection() -> Blueprint:
 
     @area.get("/download-name")
     def download_name() -> Response:
-        return send_file(
-            BytesIO(b"answered"),
-            "text/plain",
-            as_attachment=True,
-            download_name=request.args["text"],
-        )
+        name = request.args["text"]
+        return send_file(BytesIO(b"answered"), "text/plain", as_attachment=True, download_name=name)
 
     @area.get("/status")
     def status() -> Response:

@@ -88,10 +88,12 @@ MODULES = (
     "contexts",
     "errors",
     "hooks",
+    "loads",
     "messages",
     "narrow",
     "protocols",
     "routes",
+    "security",
     "sessions",
 )
 
