@@ -50,6 +50,7 @@ def environ(wire: Wire, *fields: str, line: str = LINE, body: bytes = b"") -> di
         return None
     values = read_json(response)["values"]
     assert isinstance(values, dict)
+    assert all(isinstance(entry, dict) for entry in values.values())
     return {name: entry["value"] for name, entry in values.items()}
 
 
@@ -124,7 +125,8 @@ def test_underscore_framing(wire: Wire, field: str, body: bytes) -> None:
     if 400 <= response.status < 500:
         alive(wire)
     else:
-        assert read_json(response, list)[0]["value"] == body.decode()
+        steps = read_json(response, list)
+        assert steps == [{"types": ["bytes"], "value": body.decode()}]
     assert [mark_of(answer) for answer in found[1:]] in ([], ["next"])
 
 
@@ -245,8 +247,8 @@ def test_forwarded_host(wire: Wire) -> None:
         "Forwarded: host=evil.example",
     ]
     found = read_json(first(exchange(wire, request("GET /security/url HTTP/1.1", *fields, CLOSE))))
-    assert urlsplit(found["url"]).path == "/security/branch/"
-    assert urlsplit(found["url"]).netloc == urlsplit(found["root"]).netloc == HOST
+    assert urlsplit(str(found["url"])).path == "/security/branch/"
+    assert urlsplit(str(found["url"])).netloc == urlsplit(str(found["root"])).netloc == HOST
 
 
 @clause("security/redirect-elsewhere", "contract", UNIQUE_URLS)
@@ -265,6 +267,7 @@ def test_redirect_elsewhere(wire: Wire, target: str) -> None:
     """
     response = first(exchange(wire, request(f"GET {target} HTTP/1.1", CLOSE)))
     assert response.status in (301, 302, 307, 308, 400, 404), response.describe()
+    alive(wire)
     if response.status < 400:
         reached = urljoin(f"http://{HOST}/", response.header("Location"))
         assert urlsplit(reached).netloc == HOST

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote
 
 import pytest
@@ -77,9 +78,8 @@ def test_splitting(wire: Wire, path: str) -> None:
     an application is open; a sender must not send what is no head of one response.
     """
     found = exchange(wire, request(f"GET /security/wsgi/{path} HTTP/1.1"), NEXT)
-    if not found:
-        alive(wire)
     nothing_injected(found)
+    alive(wire)
 
 
 @clause("security/injection/refused", "contract", HEADERS)
@@ -117,7 +117,18 @@ def test_harmless(wire: Wire, route: str) -> None:
         assert value.startswith("value="), value
     names = [name.lower() for name, _ in response.fields]
     assert "x-injected" not in names
+    alive(wire)
     assert [mark_of(answer) for answer in found[1:]] in ([], ["next"])
+
+
+def everything(wire: Wire, data: bytes) -> bytes:
+    """All that comes on a connection: the answer may be cut off, or for a client of HTTP/0.9."""
+    with wire.connect() as connection:
+        connection.send(data)
+        connection.shutdown_write()
+        received = connection.receive_end()
+    alive(wire)
+    return received
 
 
 # Markup
@@ -163,15 +174,12 @@ def test_escaped_redirect(client: Client) -> None:
 )
 def test_not_reflected(wire: Wire, data: bytes) -> None:
     """Markup in a request that is refused does not come back as markup in the page that says so."""
-    found = exchange(wire, data)
-    if not found:
-        alive(wire)
-    for response in found:
-        kinds = response.all("Content-Type")
-        harmless = kinds != [] and all(
-            kind.startswith(("text/plain", "application/json")) for kind in kinds
-        )
-        assert harmless or MARKUP.encode() not in response.body, response.body[:500]
+    received = everything(wire, data)
+    if MARKUP.encode() in received:
+        head = received.partition(b"\r\n\r\n")[0].lower()
+        kind = re.search(rb"\ncontent-type:[ \t]*([^\r\n;]*)", head)
+        assert kind is not None
+        assert kind[1] in (b"text/plain", b"application/json"), received[:500]
 
 
 # What is not for everybody
@@ -188,13 +196,9 @@ def test_not_reflected(wire: Wire, data: bytes) -> None:
 )
 def test_no_leak(wire: Wire, data: bytes) -> None:
     """The server's own page for an error shows no traceback, no path and no line of the program."""
-    found = exchange(wire, data)
-    if not found:
-        alive(wire)
-    for response in found:
-        text = response.body.decode("latin-1")
-        leaks = ("Traceback", 'File "', "site-packages", "reference_app", ".py", "Failure")
-        assert [leak for leak in leaks if leak in text] == []
+    text = everything(wire, data).decode("latin-1")
+    leaks = ("Traceback", 'File "', "site-packages", "reference_app", ".py", "Failure")
+    assert [leak for leak in leaks if leak in text] == []
 
 
 @clause("security/trace", "should", rfc9110("9.3.8"))
@@ -205,8 +209,7 @@ def test_trace(wire: Wire, key: str) -> None:
     """
     fields = [f"Cookie: session={key}", f"Authorization: Bearer {key}"]
     found = exchange(wire, request("TRACE /security/branch/ HTTP/1.1", *fields, CLOSE))
-    if not found:
-        alive(wire)
+    alive(wire)
     for response in found:
         assert key.encode() not in response.body
 
@@ -215,7 +218,7 @@ def test_trace(wire: Wire, key: str) -> None:
 def test_server_field(wire: Wire) -> None:
     """`Server` does not tell the versions of what the server is made of, or where it runs."""
     response = first(exchange(wire, request("GET /security/branch/ HTTP/1.1", CLOSE)))
-    assert response.status == 200
+    assert (response.status, response.body) == (200, b"branch")
     text = " ".join(response.all("Server")).lower()
     words = ("python", "openssl", "linux", "debian", "ubuntu")
     assert [word for word in words if word in text] == []
@@ -260,7 +263,6 @@ OUTSIDE = b"what is outside"
         pytest.param("..%5coutside.txt", id="backslash"),
         pytest.param("%c0%ae%c0%ae/outside.txt", id="overlong"),
         pytest.param("file.txt%00/../../outside.txt", id="nul"),
-        pytest.param("%2ftmp/wsgi-conform-security/outside.txt", id="absolute"),
     ],
 )
 def test_not_outside(wire: Wire, name: str) -> None:
@@ -292,8 +294,7 @@ def test_literal(wire: Wire, sent: str, path: str) -> None:
     A server that resolves it makes another path out of it than the one that was allowed in front.
     """
     found = exchange(wire, request(f"GET /wsgi/echo{sent} HTTP/1.1", CLOSE))
-    if not found:
-        alive(wire)
+    alive(wire)
     for response in found:
         if not 400 <= response.status < 500:
             assert response.status == 200, response.describe()

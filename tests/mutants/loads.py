@@ -95,7 +95,7 @@ def answers_mixed_up() -> Handler:
     numbers = itertools.count(1)
 
     def change(request: Request) -> None:
-        if next(numbers) > 60:
+        if next(numbers) > 20:
             request.query = "mark=another"
 
     return reading(change)
