@@ -284,7 +284,7 @@ def test_not_outside(wire: Wire, name: str) -> None:
         pytest.param("/a/%2e%2e/b", "/a/../b", id="encoded-dots"),
         pytest.param("/a%5c..%5cb", "/a\\..\\b", id="backslash"),
         pytest.param("/a%00b", "/a\x00b", id="nul"),
-        pytest.param("/%c0%ae%c0%ae/b", "/\xc0\xae\xc0\xae/b", id="overlong"),
+        pytest.param("/a/%c0%ae%c0%ae/b", "/a/\xc0\xae\xc0\xae/b", id="overlong"),
         pytest.param("/a%0d%0ab", "/a\r\nb", id="line-end"),
     ],
 )
