@@ -21,6 +21,7 @@ from reference_app.framework import cookies, exceptions, files
 from reference_app.framework import response as responses
 from reference_app.framework.datastructures import headers
 from reference_app.serving import WSGIRequestHandler, parser
+from reference_app.serving import body as bodies
 from reference_app.serving import response as heads
 from reference_app.serving.errors import ClientError
 from reference_app.serving.server import BaseWSGIServer
@@ -433,6 +434,7 @@ def unlimited(handler: Handler) -> Handler:
     ],
 )
 def no_limits() -> Handler:
+    bodies._MAX_LINE = 1 << 30
     return unlimited(WSGIRequestHandler)
 
 
