@@ -20,7 +20,7 @@ from conformance.client import Connection, Wire
 #: How many slow clients there are where the deployment declares no bound.
 MANY = 16
 #: How many clients connect and say nothing.
-IDLE = 100
+IDLE = 64
 #: The most that is sent of what has no end, in bytes, and in which blocks.
 ENDLESS = 2 * 1024 * 1024
 BLOCK = 64 * 1024
@@ -95,7 +95,7 @@ def test_slow_reading(wire: Wire, capabilities: Capabilities) -> None:
 
 @clause("security/idle", "agreement", DENIAL, requires=("concurrency",))
 def test_idle(wire: Wire) -> None:
-    """A hundred connections on which nothing comes keep nobody waiting.
+    """Sixty-four connections on which nothing comes keep nobody waiting.
 
     Nothing says that they must not, and a server with a thread for each connection will: whoever
     deploys it needs a proxy in front.
