@@ -18,12 +18,14 @@ from reference_app.areas import (
     failures,
     hook_errors,
     hooks,
+    load,
     mounts,
     protocol,
     requests,
     responses,
     routing,
     rules,
+    security,
     sessions,
 )
 
@@ -57,6 +59,8 @@ def create_app(flask_class: type[Flask] = Flask) -> Flask:
         context_worker,
         errors,
         failures,
+        security,
+        load,
     ):
         area.register(app)
     served = protocol.Middleware(app.wsgi_app)

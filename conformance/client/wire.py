@@ -16,6 +16,7 @@ from __future__ import annotations
 import contextlib
 import math
 import re
+import select
 import socket
 import struct
 import time
@@ -283,6 +284,10 @@ class Connection:
         return bool(self._buffer) or self._more(
             "another response or the end of the connection", end_is_wrong=False
         )
+
+    def reacted(self, patience_s: float = 0.0) -> bool:
+        """Whether a byte or the end of the connection is there to be read; nothing is read."""
+        return bool(self._buffer) or bool(select.select([self._socket], [], [], patience_s)[0])
 
     def receive_end(self) -> bytes:
         """Read until the peer closes; return what came before that, usually nothing.
