@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from conformance.checks.sending import FORM, MULTIPART, chunked, multipart, part, send, sha256, show
 from conformance.checks.probes import read_json, request
+from conformance.checks.sending import FORM, MULTIPART, chunked, multipart, part, send, sha256, show
 from conformance.clauses import clause, flask, werkzeug
 from conformance.client import Response, Wire
 from conformance.client.http import Client

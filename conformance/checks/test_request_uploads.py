@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from conformance.checks.probes import read_json, request
 from conformance.checks.sending import (
     BOUNDARY,
     MULTIPART,
@@ -19,7 +20,6 @@ from conformance.checks.sending import (
     show,
     uploaded,
 )
-from conformance.checks.probes import read_json, request
 from conformance.clauses import Source, clause, flask, werkzeug
 from conformance.client import Wire
 from conformance.client.http import Client

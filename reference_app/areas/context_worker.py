@@ -34,7 +34,7 @@ from reference_app.api import (
     stream_with_context,
 )
 from reference_app.areas import journal
-from reference_app.areas.protocol import at
+from reference_app.areas.protocol.core import at
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
