@@ -141,6 +141,9 @@ class Installers:
         self._lock = threading.Lock()
         self._running: set[subprocess.Popen[str]] = set()
         self._stopped = False
+        #: Where uv is. Looked up once and before there are threads: two of them that make sysconfig
+        #: read its configuration at the same time find half of it.
+        self.program = uv.find_uv_bin()
 
     def run(self, command: Sequence[str], lock: int) -> subprocess.CompletedProcess[str]:
         """Run one to its end.
@@ -186,7 +189,7 @@ class Installers:
 
 
 def _uv(installers: Installers, lock: int, *arguments: str) -> None:
-    command = [uv.find_uv_bin(), *arguments]
+    command = [installers.program, *arguments]
     try:
         done = installers.run(command, lock)
     except subprocess.TimeoutExpired as error:

@@ -299,7 +299,7 @@ def test_length_stopped(wire: Wire, client: Client, key: str) -> None:
         return any(event["event"] == "over" for event in events)
 
     asked = [event for event in client.journal(key, until=over) if event["event"] == "asked"]
-    assert len(asked) < 10
+    assert 0 < len(asked) < 10
 
 
 @clause("wsgi/content-length/nothing", "should", LENGTH)
