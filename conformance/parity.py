@@ -117,6 +117,16 @@ def _own_error_page(message: Message) -> None:
         message.fields = [field for field in message.fields if field[0] not in about_it]
 
 
+@rule("entity-tag")
+def _entity_tag(message: Message) -> None:
+    """What an entity tag is made of, and when a file was changed: they hang on where it lies."""
+    values = {"etag": _TAG, "last-modified": _TIME}
+    message.fields = [
+        (name, values[name].sub("<tag>", value) if name in values else value)
+        for name, value in message.fields
+    ]
+
+
 @rule("timestamp")
 def _timestamp(message: Message) -> None:
     """The time and the signature in the session cookie, and the time at which a cookie expires."""
@@ -158,7 +168,9 @@ def _own_variables(message: Message) -> None:
 @rule("declared")
 def _declared(message: Message) -> None:
     """How many threads and processes there are: checks of their own hold that to be as declared."""
-    message.body = _PARTIES.sub("parties=N", _DECLARED.sub("", message.body))
+    if "parties=" in message.body:
+        message.body = _PARTIES.sub("parties=N", message.body)
+    message.body = _DECLARED.sub("", message.body)
 
 
 @rule("length")
@@ -170,18 +182,22 @@ def _length(message: Message) -> None:
 
 _EXPIRES = re.compile(r"(?i)\bexpires=[A-Z][a-z]{2}, [0-9A-Za-z: -]+ GMT")
 _SIGNED = re.compile(r"(?<![\w.-])(\.?[\w-]+)\.[\w-]{6}\.[\w-]{27}(?![\w.-])")
-_RANDOM = re.compile(r"[0-9a-f]{32}|[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SIGNATURE = re.compile(r"\.[\w-]{6}\.[\w-]{27}")
+_RANDOM = re.compile(r"(?<![0-9a-f])[0-9a-f]{8}(?:[0-9a-f]{24}|(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 _ADDRESS = re.compile(r"\b(127\.0\.0\.1|localhost|\d+\.\d+\.\d+\.\d+):\d{2,5}\b")
 _OBJECT = re.compile(r'<[^"]* at 0x[0-9a-f]+>')
 _OWN_VARIABLE = re.compile(
     r"(?m)^body\.values\.(?!wsgi\.|HTTP_|CONTENT_|PATH_INFO|QUERY_STRING|REMOTE_ADDR|REQUEST_METHOD"
     r"|SCRIPT_NAME|SERVER_NAME|SERVER_PORT|SERVER_PROTOCOL).*\n?"
 )
-_DECLARED = re.compile(r"(?m)^body\.(?:values\.wsgi\.)?multi(?:thread|process)\b.*\n?")
-_COOKIE = re.compile(r"(?mi)^cookie:.*$")
+_DECLARED = re.compile(r"(?m)^body\.(?:(?:values\.wsgi\.)?multi(?:thread|process)|seen)\b.*\n?")
+_TAG = re.compile(r'(?<=")[0-9a-f.]+-[0-9a-f-]+(?=")')
+_TIME = re.compile(r"[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d GMT")
+_GIVEN_BEFORE = re.compile(r"(?mi)^(cookie|if-[a-z-]+):.*$")
 _PARTIES = re.compile(r"\bparties=\d+")
 _NUMBERS = re.compile(
-    r'("(?:pid|thread|port|REMOTE_PORT|SERVER_PORT)": *(?:\{"type": *"\w+", *"value": *)?)"?\d+"?'
+    r'("(?:pid|thread|application|port|REMOTE_PORT|SERVER_PORT)": *'
+    r'(?:\{"type": *"\w+", *"value": *)?)"?\d+"?'
 )
 
 
@@ -203,12 +219,14 @@ def without_signature(text: str) -> str:
         except ValueError:
             return "<compressed>"
 
-    return _SIGNED.sub(readable, text)
+    # Looked for first by what is rare: most texts have nothing that is signed.
+    return _SIGNED.sub(readable, text) if _SIGNATURE.search(text) else text
 
 
 def anonymous(text: str) -> str:
     """Text in which random names and the deployment's address stand for themselves."""
-    return _ADDRESS.sub("<address>", _RANDOM.sub("<random>", text))
+    text = _RANDOM.sub("<random>", text)
+    return _ADDRESS.sub("<address>", text) if ":" in text else text
 
 
 def messages(text: str, method: str) -> Iterator[Message | None]:
@@ -290,8 +308,9 @@ def normal_form(exchange: dict[str, Any]) -> Pair | None:
         answers.append("\n".join(lines))
     if not answers:
         answers.append("silence" if exchange["ended"] == "timed out" else "no answer")
-    # What the suite sends is the same for all but for random names, and for what was signed before.
-    asked = _COOKIE.sub("cookie", _PARTIES.sub("parties=N", anonymous(request[:BODY_COMPARED])))
+    # The suite sends the same to all, but for random names and for what it was given before.
+    asked = anonymous(request[:BODY_COMPARED])
+    asked = _GIVEN_BEFORE.sub(r"\1", _PARTIES.sub("parties=N", asked))
     return asked, "\nthen ".join(answers)
 
 

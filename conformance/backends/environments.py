@@ -22,6 +22,9 @@ from conformance.backends import BackendError
 INSTALL_LIMIT_S = 600.0
 #: Seconds between two looks at whether another run has made an environment.
 _LOCK_POLL_S = 0.05
+#: The interpreter itself and not a checkout's link to it, so that environments of the same
+#: requirements are made once for all checkouts.
+INTERPRETER = os.path.realpath(sys.executable)
 
 
 def cache_directory() -> Path:
@@ -36,7 +39,7 @@ def cache_directory() -> Path:
 def make(
     name: str,
     requirements: Sequence[Path],
-    python: str = sys.executable,
+    python: str = INTERPRETER,
     installers: Installers | None = None,
 ) -> Path:
     """The environment with these requirements, made if it is not there yet.
@@ -89,7 +92,7 @@ def pin(source: Path, preferred: Path, output: Path, installers: Installers | No
         raise BackendError(f"requirements cannot be pinned: {error}") from error
 
 
-def digest(requirements: Sequence[Path], python: str = sys.executable) -> str:
+def digest(requirements: Sequence[Path], python: str = INTERPRETER) -> str:
     """What tells environments with other requirements, or of another Python, apart."""
     found = hashlib.sha256(f"{python} {sys.version}".encode())
     for path in requirements:

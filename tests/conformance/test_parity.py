@@ -76,6 +76,11 @@ ROWS = {
         "HTTP/1.1 400 No\r\nContent-Type: text/html\r\n\r\n<p>No",
         'HTTP/1.1 400 No\r\nContent-Type: text/html\r\n\r\n{"error": 1}',
     ),
+    "entity-tag": (
+        f'{OK}ETag: "17.5-12-ab"\r\nLast-Modified: Wed, 21 Oct 2026 07:28:00 GMT\r\n\r\n',
+        f'{OK}ETag: "18.0-13-cd"\r\nLast-Modified: Wed, 21 Oct 2026 07:28:01 GMT\r\n\r\n',
+        f'{OK}ETag: W/"18.0-13-cd"\r\nLast-Modified: Wed, 21 Oct 2026 07:28:01 GMT\r\n\r\n',
+    ),
     "timestamp": (
         f"{OK}Set-Cookie: {FIRST}; Expires=Wed, 21 Oct 2026 07:28:00 GMT\r\n\r\n",
         f"{OK}Set-Cookie: {SECOND}; Expires=Wed, 21 Oct 2026 07:28:01 GMT\r\n\r\n",
