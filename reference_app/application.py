@@ -8,7 +8,7 @@ around `wsgi_app`, which is where Flask wants one.
 from __future__ import annotations
 
 from reference_app.api import Flask
-from reference_app.areas import context, control, errors, hooks, protocol, routing, sessions
+from reference_app.areas import context, control, errors, hooks, lifecycle, protocol, routing, sessions
 
 #: Known to the suite, which signs cookies of its own with it. Not a secret.
 SECRET_KEY = "wsgi-conform signs with this in the open"
@@ -24,7 +24,7 @@ def create_app(flask_class: type[Flask] = Flask) -> Flask:
     """
     app = flask_class("reference_app")
     app.config.update(SECRET_KEY=SECRET_KEY, SECRET_KEY_FALLBACKS=[RETIRED_SECRET_KEY])
-    for area in (control, routing, hooks, sessions, context, errors):
+    for area in (control, routing, hooks, sessions, context, errors, lifecycle):
         area.register(app)
     app.wsgi_app = protocol.Middleware(app.wsgi_app)  # type: ignore[method-assign]
     return app
