@@ -8,7 +8,16 @@ around `wsgi_app`, which is where Flask wants one.
 from __future__ import annotations
 
 from reference_app.api import Flask
-from reference_app.areas import context, control, errors, hooks, lifecycle, protocol, routing, sessions
+from reference_app.areas import (
+    context,
+    control,
+    errors,
+    hooks,
+    lifecycle,
+    protocol,
+    routing,
+    sessions,
+)
 
 #: Known to the suite, which signs cookies of its own with it. Not a secret.
 SECRET_KEY = "wsgi-conform signs with this in the open"

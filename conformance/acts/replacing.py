@@ -166,7 +166,7 @@ def killed(stage: Stage) -> Deaths:
     """A process that serves a request dies, in one way after the other."""
     deployment = stage.start()
     held = None
-    if stage.capabilities.processes > 1:
+    if stage.capabilities.missing(("processes",)) is None:
         held = HeldRequest(stage, deployment, stage.wire(deployment), "held")
     ways: dict[str, Death] = {}
     for way in ("killed", "exits", "faults"):
@@ -174,4 +174,3 @@ def killed(stage: Stage) -> Deaths:
         if ways[way].after is None:
             break
     return Deaths(ways, None if held is None else held.finish())
-

@@ -17,6 +17,8 @@ from conformance.client import PeerError, Response, Wire
 #: Seconds that a server gets to do something about a signal. What shows that it has is waited for
 #: first; one that handles a request and nothing else shows nothing.
 SETTLE_S = 1.0
+#: Seconds after a signal in which requests may still be answered that come after it.
+ANSWERED_LIMIT_S = 4.0
 #: Seconds that workers may outlive the main process, which is when they notice.
 LEFT_LIMIT_S = 2.0
 _LOG_LINES = 300
@@ -71,14 +73,11 @@ def newcomer(deployment: Deployment, limit_s: float) -> str:
         return "refused"
 
 
-def until_draining(deployment: Deployment) -> str:
+def until_draining(stage: Stage, deployment: Deployment) -> str:
     """Wait until a signal shows: new connections are refused. How the last of them fared."""
-    deadline = time.monotonic() + SETTLE_S
-    fared = "silent"
-    while (left := deadline - time.monotonic()) > 0:
-        fared = newcomer(deployment, left)
-        if fared == "refused":
-            break
+    limit = stage.patience(ANSWERED_LIMIT_S, "lifecycle/drain/refuses")
+    deadline = time.monotonic() + limit
+    while (fared := newcomer(deployment, SETTLE_S)) == "answered" and time.monotonic() < deadline:
         time.sleep(POLL_S)
     return fared
 
@@ -200,7 +199,7 @@ def _drained(stage: Stage, target: str, check: str, signals: int = 1) -> Drained
     held = HeldRequest(stage, deployment, stage.wire(deployment), target)
     for _ in range(signals):
         stop(deployment)
-        newcomers = until_draining(deployment)
+        newcomers = until_draining(stage, deployment)
     answer = held.finish()
     return Drained(end(stage, deployment, check), answer, newcomers, held.key)
 
@@ -233,7 +232,7 @@ def half_sent(stage: Stage) -> Drained:
     if stage.capabilities.concurrency != 1:
         wire.ask("GET", "/-/identity")  # so that what came before it was seen
     stop(deployment)
-    newcomers = until_draining(deployment)
+    newcomers = until_draining(stage, deployment)
     connection.send(b"orm.test\r\nConnection: close\r\n\r\n")
     answer = attempt(connection.receive)
     ended = end(stage, deployment, "lifecycle/drain/half-sent-ends")

@@ -281,11 +281,12 @@ class DockerDeployment(Deployment):
         try:
             with engine_errors(f"{self.server.name}: running {command[0]} in its container"):
                 result = self._container.exec_run(list(command), environment=variables)
+                status, output = result.exit_code, result.output
         except (NotFound, BackendError):
             if self.exit_status() is None:
                 raise
             return -1, ""
-        return int(result.exit_code), result.output.decode(errors="replace")
+        return (-1 if status is None else status), str(output, errors="replace")  # type: ignore[arg-type]
 
 
 def container_name(server: Server) -> str:

@@ -115,9 +115,14 @@ def test_failed_status(act: str, facts_of: Callable[[str], FailedStart]) -> None
 def test_failed_logged(act: str, facts_of: Callable[[str], FailedStart]) -> None:
     """Why the application cannot be loaded is in the server's output: the exception's own text, or
     the name that is missing."""
-    wanted = {"import_failure": "fails at its import, as it was told", "no_callable": "application|callable"}
+    wanted = {
+        "import_failure": "fails at its import, as it was told",
+        "no_callable": "application|callable",
+    }
     log = facts_of(act).log
-    assert re.search(wanted[act], log), f"expected {wanted[act]!r} in its output, found {log[-1000:]!r}"
+    assert re.search(wanted[act], log), (
+        f"expected {wanted[act]!r} in its output, found {log[-1000:]!r}"
+    )
 
 
 @clause("lifecycle/start/port-taken", "agreement", EXIT, requires=("control",))
@@ -179,7 +184,9 @@ def test_stop_kept(kept: Kept) -> None:
     ended(kept.ended)
 
 
-@clause("lifecycle/stop/kept-closed", "agreement", DISPOSABILITY, requires=("control", "keep-alive"))
+@clause(
+    "lifecycle/stop/kept-closed", "agreement", DISPOSABILITY, requires=("control", "keep-alive")
+)
 def test_stop_kept_closed(kept: Kept) -> None:
     """A connection that is open and idle is closed by the stop, and nothing is sent on it: a client
     would read that as the answer to its next request."""
@@ -266,7 +273,8 @@ def test_drain_stream(stream_in_flight: Drained) -> None:
 )
 def test_drain_stream_closed(stream_in_flight: Drained) -> None:
     """`close()` is called on the iterable of a response that is half sent when the stop signal
-    comes, whether it is sent to its end or broken off: the application frees its resources there."""
+    comes, whether it is sent to its end or broken off: what the application holds is freed there.
+    """
     assert f"closed {stream_in_flight.key}" in stream_in_flight.ended.log
 
 

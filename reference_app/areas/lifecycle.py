@@ -40,7 +40,7 @@ def register(app: Flask) -> None:
 
     @app.get("/lifecycle/stream/<key>")
     def stream(key: str) -> Response:
-        return Response(Stream(key))  # type: ignore[arg-type]
+        return Response(Stream(key))
 
     @app.get("/lifecycle/say/<key>")
     def say(key: str) -> Response:
