@@ -12,6 +12,9 @@ from conformance.acts import POLL_S, Stage, act
 from conformance.backends import StartError
 from conformance.client import PeerError
 
+#: Seconds that a start may take to come to nothing. Only one that comes to neither an end nor an
+#: answer takes them all.
+LIMIT_S = 20.0
 #: How many requests are sent after the second server's end to see that the first goes on.
 _ASKED = 3
 #: Seconds between two of them.
@@ -33,7 +36,7 @@ class FailedStart:
 
 def _broken(stage: Stage, fault: str) -> FailedStart:
     deployment = stage.start({"WSGI_CONFORM_FAULT": fault}, ready=False)
-    limit = stage.patience(stage.time_limit_s, f"lifecycle/start/status/{fault}")
+    limit = stage.patience(LIMIT_S, f"lifecycle/start/status/{fault}")
     deadline = time.monotonic() + limit
     answer = None
     while True:
@@ -75,7 +78,7 @@ class PortTaken:
 def port_taken(stage: Stage) -> PortTaken:
     """The same command is run once more, for the same address."""
     deployment = stage.start()
-    limit = stage.patience(stage.time_limit_s, "lifecycle/start/port-taken")
+    limit = stage.patience(LIMIT_S, "lifecycle/start/port-taken")
     first = "answered"
     with ThreadPoolExecutor(1) as pool:
         second = pool.submit(deployment.run_again, limit)

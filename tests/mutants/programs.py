@@ -39,8 +39,8 @@ class Master:
     :ivar old: those that are to end.
     """
 
-    def __init__(self, host: str, port: int) -> None:
-        self.application = load()
+    def __init__(self, host: str, port: int, application: WSGIApplication) -> None:
+        self.application = application
         self.listener = self.listen(host, port)
         self.host, self.port = host, port
         self.worker = 0
@@ -120,9 +120,11 @@ class Master:
         self.end(previous)
 
 
-def supervise(host: str, port: int, **members: Any) -> None:
+def supervise(
+    host: str, port: int, application: WSGIApplication | None = None, **members: Any
+) -> None:
     """Serve under a master with these members in place of its own."""
-    type("MutantMaster", (Master,), members)(host, port).run()
+    type("MutantMaster", (Master,), members)(host, port, application or load()).run()
 
 
 def fork(host: str, port: int) -> None:
