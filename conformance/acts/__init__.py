@@ -31,6 +31,8 @@ from conformance.client import PeerError, Recorder, Response, Wire
 
 #: How many acts are performed at a time.
 SIDE_BY_SIDE = 5
+#: What a busy machine may add to the grace period of a server: it is not the server that is slow.
+GRACE_FACTOR = 2.0
 #: Seconds between two looks at a process, and between two attempts to connect.
 POLL_S = 0.005
 #: Seconds after which the main thread looks whether a signal came (`conformance.threads`).
@@ -102,7 +104,7 @@ class Stage:
 
         :param check: the id of the check that fails if it does not.
         """
-        limit = self.patience(grace_period(deployment.server), check)
+        limit = self.patience(grace_period(deployment.server) * GRACE_FACTOR, check)
         deadline = time.monotonic() + limit
         while (status := deployment.exit_status()) is None and time.monotonic() < deadline:
             time.sleep(POLL_S)

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from conformance import readiness
-from conformance.acts import POLL_S, Stage, act
+from conformance.acts import Stage, act
 from conformance.backends import StartError
 from conformance.client import PeerError
 
 #: Seconds that a start may take to come to nothing. Only one that comes to neither an end nor an
 #: answer takes them all.
-LIMIT_S = 20.0
+LIMIT_S = 30.0
+#: How a server's output tells of a fault: by the exception's text, or by the name that is missing.
+REASONS = {
+    "import-failure": "fails at its import, as it was told",
+    "no-callable": "application|callable",
+}
 #: How many requests are sent after the second server's end to see that the first goes on.
 _ASKED = 3
-#: Seconds between two of them.
+#: Seconds between two requests.
 _PAUSE_S = 0.02
 
 
@@ -27,10 +33,12 @@ class FailedStart:
 
     :param status: how it ended, or None: it did not.
     :param answer: the status code with which it answered a request, or None: it did not.
+    :param told: whether its output tells of the fault.
     """
 
     status: str | None
     answer: int | None
+    told: bool
     log: str
 
 
@@ -41,11 +49,15 @@ def _broken(stage: Stage, fault: str) -> FailedStart:
     answer = None
     while True:
         status = deployment.exit_status()
-        if status is not None or answer is not None or time.monotonic() > deadline:
-            return FailedStart(status, answer, deployment.logs(200))
+        log = deployment.logs(200)
+        told = re.search(REASONS[fault], log) is not None
+        # A proxy in front answers with an error already before the application is loaded.
+        over = answer is not None and (told or answer < 500)
+        if status is not None or over or time.monotonic() > deadline:
+            return FailedStart(status, answer, told, log)
         with contextlib.suppress(PeerError):
             answer = stage.wire(deployment, 1.0).ask("GET", "/-/identity").status
-        time.sleep(POLL_S)
+        time.sleep(_PAUSE_S)
 
 
 @act
