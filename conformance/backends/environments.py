@@ -23,6 +23,10 @@ INSTALL_LIMIT_S = 600.0
 #: Seconds between two looks at whether another run has made an environment.
 _LOCK_POLL_S = 0.05
 
+#: Held while uv is looked for: before 3.12 sysconfig may give half of what it knows to one of two
+#: threads that ask it first.
+_finding_uv = threading.Lock()
+
 
 def cache_directory() -> Path:
     """Where environments are kept: $XDG_CACHE_HOME/wsgi-conform, or ~/.cache/wsgi-conform."""
@@ -186,7 +190,8 @@ class Installers:
 
 
 def _uv(installers: Installers, lock: int, *arguments: str) -> None:
-    command = [uv.find_uv_bin(), *arguments]
+    with _finding_uv:
+        command = [uv.find_uv_bin(), *arguments]
     try:
         done = installers.run(command, lock)
     except subprocess.TimeoutExpired as error:
