@@ -8,6 +8,7 @@ checks.
 from __future__ import annotations
 
 import difflib
+import signal
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +22,8 @@ DECLARABLE: dict[str, str] = {
     "processes": "processes that handle requests: a number",
     "keep-alive": "serves several requests on one connection: true or false",
     "chunked-input": "decodes chunked request bodies: true or false, true where it is left out",
+    "supervised": "replaces a process that served requests and died: true or false",
+    "reload-signal": "starts its workers anew, without losing a request, on this signal: its name",
 }
 
 #: What a check may require.
@@ -29,6 +32,9 @@ REQUIRABLE: dict[str, str] = {
     "bounded-concurrency": "declares how many requests it handles at once at the most",
     "keep-alive": DECLARABLE["keep-alive"],
     "chunked-input": "decodes chunked request bodies",
+    "processes": "handles each request in a process that has no other, several at once",
+    "supervised": DECLARABLE["supervised"],
+    "reload-signal": DECLARABLE["reload-signal"],
     "control": "was started by the harness, which can signal and restart it",
 }
 
@@ -43,6 +49,8 @@ class Capabilities:
     :param keep_alive: whether connections persist.
     :param chunked_input: whether chunked request bodies are decoded. Every server of HTTP/1.1 has
         to, so that is what holds unless a deployment says otherwise.
+    :param supervised: whether a process that dies while it serves a request is replaced.
+    :param reload_signal: the signal that starts the workers anew; None where there is none.
     :param control: whether the harness owns the deployment; set by the backend, never declared.
     """
 
@@ -51,6 +59,8 @@ class Capabilities:
     greenlets: bool = False
     keep_alive: bool = False
     chunked_input: bool = True
+    supervised: bool = False
+    reload_signal: signal.Signals | None = None
     control: bool = True
 
     @classmethod
@@ -85,6 +95,11 @@ class Capabilities:
                 raise ValueError(f"expected `{name}` to be true or false, found {value!r}")
             return value
 
+        reload_signal = declared.get("reload-signal")
+        if reload_signal is not None and reload_signal not in signal.Signals.__members__:
+            raise ValueError(
+                f"expected `reload-signal` as a name such as SIGHUP, found {reload_signal!r}"
+            )
         greenlets = "greenlets" in declared
         return cls(
             threads=number("greenlets" if greenlets else "threads", unbounded=True),
@@ -92,6 +107,8 @@ class Capabilities:
             greenlets=greenlets,
             keep_alive=flag("keep-alive", default=False),
             chunked_input=flag("chunked-input", default=True),
+            supervised=flag("supervised", default=False),
+            reload_signal=None if reload_signal is None else signal.Signals[reload_signal],
         )
 
     @property
@@ -111,6 +128,9 @@ class Capabilities:
             "bounded-concurrency": self.concurrency is not None,
             "keep-alive": self.keep_alive,
             "chunked-input": self.chunked_input,
+            "processes": self.processes > 1 and self.threads == 1,
+            "supervised": self.supervised,
+            "reload-signal": self.reload_signal is not None,
             "control": self.control,
         }
         return next((name for name in requires if not have[name]), None)
@@ -118,9 +138,13 @@ class Capabilities:
     def as_json(self) -> dict[str, int | bool | str]:
         """The mapping that `parse` reads."""
         handlers = "greenlets" if self.greenlets else "threads"
-        return {
+        declared: dict[str, int | bool | str] = {
             handlers: UNBOUNDED if self.threads is None else self.threads,
             "processes": self.processes,
             "keep-alive": self.keep_alive,
             "chunked-input": self.chunked_input,
+            "supervised": self.supervised,
         }
+        if self.reload_signal is not None:
+            declared["reload-signal"] = self.reload_signal.name
+        return declared

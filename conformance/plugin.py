@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ import pytest
 import requests
 
 from conformance import backends, dependencies, expectations, readiness, registry, releases
+from conformance.acts import ACTS, ActFailed, Performances, Stage
 from conformance.backends import BackendError, Deployment
 from conformance.backends.remote import RemoteBackend
 from conformance.capabilities import REQUIRABLE, Capabilities
@@ -31,6 +32,13 @@ from conformance.client.http import Client
 from conformance.client.wire import TIME_LIMIT_S
 from conformance.expectations import Expectation
 from conformance.verdicts import EXIT_ERROR, Outcome, Verdict, judge
+
+#: Where the acts are, which are fixtures.
+pytest_plugins = (
+    "conformance.acts.starting",
+    "conformance.acts.stopping",
+    "conformance.acts.replacing",
+)
 
 #: The longest message that is kept of a failure, in characters.
 MESSAGE_KEPT = 4000
@@ -80,6 +88,7 @@ class Run:
             option.wsgi_backend, option.wsgi_url, option.wsgi_framework, option.wsgi_owner
         )
         self._deployment: Deployment | None = None
+        self._performances: Performances | None = None
         self.expectations: dict[str, Expectation] = {}
         #: Why no further check can be made.
         self.broken: str | None = None
@@ -132,10 +141,34 @@ class Run:
             address=str(self._deployment.address),
         )
 
+    def performances(self, items: Sequence[pytest.Item]) -> Performances:
+        """The acts that these checks need, each on a deployment of its own; begun at first use."""
+        if self._performances is None:
+            needed = {
+                name
+                for item in items
+                if self.capabilities.missing(item.stash[_clause].requires) is None
+                for name in _acts_of(item)
+            }
+            self._performances = Performances(self._stage, sorted(needed))
+        return self._performances
+
+    def _stage(self) -> Stage:
+        return Stage(
+            lambda variables: self._backend.start(self.server, uuid4().hex, variables),
+            self.capabilities,
+            self.time_limit_s,
+            lambda check: LISTED_SHARE if check in self.expectations else 1.0,
+        )
+
     def stop(self) -> None:
-        """Stop the deployment, if one was started."""
-        if self._deployment is not None:
-            self._deployment.stop()
+        """Stop the deployment, if one was started, and those of acts."""
+        try:
+            if self._performances is not None:
+                self._performances.close()
+        finally:
+            if self._deployment is not None:
+                self._deployment.stop()
 
     def close(self) -> None:
         """Close what `wsgi-conform run` listens to."""
@@ -300,6 +333,8 @@ def pytest_runtest_makereport(
         return report
     elif call.when == "setup" and call.excinfo.errisinstance(pytest.skip.Exception):
         outcome = Outcome.NOT_APPLICABLE
+    elif call.excinfo.errisinstance(ActFailed):
+        outcome = Outcome.FAILED
     else:
         outcome = Outcome.ERROR
     verdict = judge(outcome, expectation)
@@ -318,6 +353,16 @@ def pytest_runtest_makereport(
         # A fault in taking the fixtures down: the check's one verdict is that, whatever it found.
         run.emit("check", check=item.stash[_result])
     return report
+
+
+def _acts_of(item: pytest.Item) -> set[str]:
+    """The acts that a check asks for, as fixtures or by a row of its table."""
+    rows = item.callspec.params.values() if hasattr(item, "callspec") else ()
+    return ACTS.keys() & {*getattr(item, "fixturenames", ()), *filter(_is_name, rows)}
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str)
 
 
 def clause_of_item(item: pytest.Item) -> Clause:
@@ -382,6 +427,19 @@ def deployment(request: pytest.FixtureRequest) -> Deployment:
 def capabilities(request: pytest.FixtureRequest) -> Capabilities:
     """What the deployment declares."""
     return request.config.stash[_run].capabilities
+
+
+@pytest.fixture
+def facts_of(request: pytest.FixtureRequest) -> Callable[[str], Any]:
+    """The facts of an act; its exchanges are those of the check."""
+    run = request.config.stash[_run]
+
+    def facts(name: str) -> Any:
+        performances = run.performances(request.session.items)
+        request.node.stash[_recorder] = performances.recorder(name)
+        return performances.facts(name)
+
+    return facts
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from reference_app.areas import (
     failures,
     hook_errors,
     hooks,
+    lifecycle,
     load,
     mounts,
     protocol,
@@ -61,6 +62,7 @@ def create_app(flask_class: type[Flask] = Flask) -> Flask:
         failures,
         security,
         load,
+        lifecycle,
     ):
         area.register(app)
     served = protocol.Middleware(app.wsgi_app)

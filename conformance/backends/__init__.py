@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.registry import Server
@@ -86,6 +86,33 @@ class Deployment(ABC):
     def logs(self, last_lines: int = 40) -> str:
         """The last lines that the server printed."""
 
+    def left(self) -> int:
+        """How many of its processes still run; for after its end."""
+        raise self._out_of_reach()
+
+    def run_again(self, limit_s: float) -> tuple[str | None, str]:
+        """Run the same command once more beside it, for the same address.
+
+        :param limit_s: seconds after which the second one is ended by force.
+        :returns: how it ended by itself (None: it did not), and what it printed.
+        """
+        raise self._out_of_reach()
+
+    def wait_at_gate(self, gate: str, limit_s: float) -> bool:
+        """Wait until a request of the application waits at this gate; False if none came.
+
+        A gate is a file in the application's directory, so it can be opened from outside when the
+        server takes no request any more.
+        """
+        raise self._out_of_reach()
+
+    def open_gate(self, gate: str) -> None:
+        """Let go the request that waits at this gate."""
+        raise self._out_of_reach()
+
+    def _out_of_reach(self) -> BackendError:
+        return BackendError(f"{self.server.name} runs elsewhere, out of reach")
+
 
 class Backend(ABC):
     """Starts deployments of one kind."""
@@ -102,10 +129,13 @@ class Backend(ABC):
         """
 
     @abstractmethod
-    def start(self, server: Server, token: str) -> Deployment:
+    def start(
+        self, server: Server, token: str, variables: Mapping[str, str] | None = None
+    ) -> Deployment:
         """Start a deployment; does not wait for readiness (`conformance.readiness` does).
 
         :param token: goes to the application as WSGI_CONFORM_DEPLOYMENT.
+        :param variables: further environment variables.
         :raises BackendError: it cannot even be started.
         """
 

@@ -63,6 +63,8 @@ PORT_LIMIT_S = 10
 
 _REASON_LINES = 20
 _KEPT_LOG_LINES = 400
+#: The status of a command that `timeout` ended by SIGKILL.
+_KILLED = 137
 
 
 class DockerDeployment(Deployment):
@@ -70,10 +72,18 @@ class DockerDeployment(Deployment):
 
     token: str
 
-    def __init__(self, backend: DockerBackend, server: Server, token: str) -> None:
+    def __init__(
+        self,
+        backend: DockerBackend,
+        server: Server,
+        token: str,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.server = server
         self.token = token
         self._backend = backend
+        self._variables = dict(variables or {})
+        self._gates = f"/tmp/wsgi-conform-{token}"
         self._lock = threading.Lock()
         self._pidfd: int | None = None
         self._ended: str | None = None
@@ -112,7 +122,9 @@ class DockerDeployment(Deployment):
         """Make the container and start it, or leave nothing behind."""
         name = container_name(self.server)
         try:
-            self._container = self._backend.create(self.server, self.token, self.address, name)
+            self._container = self._backend.create(
+                self.server, self.token, self.address, name, self._variables
+            )
             self._container.start()
             self._watch()
         except BaseException:
@@ -240,6 +252,42 @@ class DockerDeployment(Deployment):
             return self._kept_log
         return output.decode(errors="replace")
 
+    def left(self) -> int:
+        # A container ends with its main process, and all that is in it ends with the container.
+        return 0 if self.exit_status() is not None else 1
+
+    def run_again(self, limit_s: float) -> tuple[str | None, str]:
+        command = self.server.command(self._backend.variables)
+        status, printed = self._execute(
+            ["timeout", "--signal=KILL", f"{limit_s:g}", *command],
+            {"WSGI_CONFORM_DEPLOYMENT": uuid4().hex},
+        )
+        return (None if status == _KILLED else f"exit status {status}"), printed
+
+    def wait_at_gate(self, gate: str, limit_s: float) -> bool:
+        script = f"until test -e {self._gates}/{gate}.waiting; do sleep 0.02; done"
+        status, _ = self._execute(
+            ["timeout", "--signal=KILL", f"{limit_s:g}", "sh", "-c", script], {}
+        )
+        return status == 0
+
+    def open_gate(self, gate: str) -> None:
+        self._execute(["touch", f"{self._gates}/{gate}.open"], {})
+
+    def _execute(self, command: Sequence[str], variables: dict[str, str]) -> tuple[int, str]:
+        """Run a command in the container and return its status and output; -1 if it is gone."""
+        if self._container is None:
+            return -1, ""
+        try:
+            with engine_errors(f"{self.server.name}: running {command[0]} in its container"):
+                result = self._container.exec_run(list(command), environment=variables)
+                status, output = result.exit_code, result.output
+        except (NotFound, BackendError):
+            if self.exit_status() is None:
+                raise
+            return -1, ""
+        return (-1 if status is None else status), str(output, errors="replace")  # type: ignore[arg-type]
+
 
 def container_name(server: Server) -> str:
     """A new name, for the reader of `docker ps`, and to remove a container by that is half made."""
@@ -285,7 +333,7 @@ class DockerBackend(Backend):
         self.run_id = run_id or str(Owner.current())
         # Of the variables that Compose would see, those that place a local process are not meant
         # for a container: it listens where its port is published from.
-        self._variables = {
+        self.variables = {
             name: value
             for name, value in compose_variables().items()
             if name not in ("WSGI_HOST", "WSGI_PORT")
@@ -314,7 +362,7 @@ class DockerBackend(Backend):
                     failures[server.name] = reason
                 continue
             try:
-                image = container_settings(server, self._variables)["image"]
+                image = container_settings(server, self.variables)["image"]
             except BackendError as error:
                 failures[server.name] = str(error)
             else:
@@ -362,7 +410,7 @@ class DockerBackend(Backend):
         an image by an equal one, and leave the old one behind without a name.
         """
         for server in load(source):
-            text = interpolate(str(server.service.get("image", "")), self._variables)
+            text = interpolate(str(server.service.get("image", "")), self.variables)
             if text == image and "build" in server.service:
                 return server.name
         return users[0].name
@@ -411,19 +459,31 @@ class DockerBackend(Backend):
             )
         return None
 
-    def start(self, server: Server, token: str) -> DockerDeployment:
-        return DockerDeployment(self, server, token)
+    def start(
+        self, server: Server, token: str, variables: Mapping[str, str] | None = None
+    ) -> DockerDeployment:
+        return DockerDeployment(self, server, token, variables)
 
-    def create(self, server: Server, token: str, address: Address, name: str) -> Container:
+    def create(
+        self,
+        server: Server,
+        token: str,
+        address: Address,
+        name: str,
+        variables: Mapping[str, str] | None = None,
+    ) -> Container:
         """Make, and do not start, a server's container.
+
+        :param variables: environment variables beside those of the service.
 
         :raises docker.errors.APIError: the engine refuses.
         :raises BackendError: the service is not understood, or its image is not there.
         """
-        settings = container_settings(server, self._variables)
+        settings = container_settings(server, self.variables)
         settings["environment"] = settings.get("environment", {}) | {
             "WSGI_CONFORM_DEPLOYMENT": token,
             "WSGI_CONFORM_FRAMEWORK": self.framework,
+            **(variables or {}),
         }
         settings.setdefault("stop_signal", stop_signal(server).name)
         try:

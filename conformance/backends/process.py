@@ -15,8 +15,11 @@ import shutil
 import signal
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import IO
+from uuid import uuid4
 
 import reference_app
 from conformance import releases, threads
@@ -37,13 +40,23 @@ HOST = "127.0.0.1"
 #: How much more a process may map than a container may use.
 _MAPPED_PER_USED = 4
 _TOKEN = "WSGI_CONFORM_DEPLOYMENT"
+#: Seconds between two looks at a gate.
+_POLL_S = 0.005
 
 
 class ProcessDeployment(Deployment):
     """A server as a local process group."""
 
+    token: str
+
     def __init__(
-        self, server: Server, token: str, environment: Path, framework: str, owned_by: str
+        self,
+        server: Server,
+        token: str,
+        environment: Path,
+        framework: str,
+        owned_by: str,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self.server = server
         self.token = token
@@ -57,6 +70,7 @@ class ProcessDeployment(Deployment):
         self._log = self._directory / "server.log"
         temporary = self._directory / "tmp"
         temporary.mkdir()
+        self._gates = temporary / f"wsgi-conform-{token}"
         # The application is reached by a link, so that nothing else that is installed beside it
         # here can be imported by the server.
         code = self._directory / "code"
@@ -74,6 +88,7 @@ class ProcessDeployment(Deployment):
             "WSGI_CONFORM_FRAMEWORK": framework,
             _TOKEN: token,
             owner.VARIABLE: owned_by,
+            **(variables or {}),
         }
         own = server.environment(self._variables)
         own_path = own.pop("PYTHONPATH", None)
@@ -86,32 +101,33 @@ class ProcessDeployment(Deployment):
             raise
 
     def _start(self) -> None:
-        command = self.server.command(self._variables)
+        with self._log.open("ab") as log:
+            self._process = self._spawn(self._variables, log)
+        if self._memory is not None:
+            with contextlib.suppress(ProcessLookupError):
+                limits = (self._memory, self._memory)
+                resource.prlimit(self._process.pid, resource.RLIMIT_DATA, limits)
+
+    def _spawn(self, variables: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+        command = self.server.command(variables)
         program = shutil.which(command[0], path=self._variables["PATH"])
         if program is None:
             raise BackendError(
                 f"{self.server.name}: the command {command[0]!r} is not in its environment; "
                 f"do its requirements install it?"
             )
-        with self._log.open("ab") as log:
-            try:
-                self._process = subprocess.Popen(
-                    [program, *command[1:]],
-                    cwd=self._directory,
-                    env=self._variables,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise BackendError(
-                    f"{self.server.name}: {program} cannot be run: {error}"
-                ) from error
-        if self._memory is not None:
-            with contextlib.suppress(ProcessLookupError):
-                limits = (self._memory, self._memory)
-                resource.prlimit(self._process.pid, resource.RLIMIT_DATA, limits)
+        try:
+            return subprocess.Popen(
+                [program, *command[1:]],
+                cwd=self._directory,
+                env=variables,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise BackendError(f"{self.server.name}: {program} cannot be run: {error}") from error
 
     def exit_status(self) -> str | None:
         if self._process is None:
@@ -144,6 +160,38 @@ class ProcessDeployment(Deployment):
             return ""
         return "\n".join(text.splitlines()[-last_lines:])
 
+    def left(self) -> int:
+        return len(owner.processes(_TOKEN, self.token))
+
+    def run_again(self, limit_s: float) -> tuple[str | None, str]:
+        # By a token of its own it is told apart, in what it answers and when it is ended.
+        token = uuid4().hex
+        with tempfile.TemporaryFile(dir=self._directory) as log:
+            process = self._spawn({**self._variables, _TOKEN: token}, log)
+            try:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(limit_s)
+                code = process.poll()
+            finally:
+                process.kill()
+                process.wait()
+                owner.kill(owner.processes(_TOKEN, token))
+            log.seek(0)
+            printed = log.read().decode("utf-8", "replace")
+        return (None if code is None else describe_exit(code)), printed
+
+    def wait_at_gate(self, gate: str, limit_s: float) -> bool:
+        deadline = time.monotonic() + limit_s
+        while not (self._gates / f"{gate}.waiting").exists():
+            if time.monotonic() > deadline or not self.alive:
+                return False
+            time.sleep(_POLL_S)
+        return True
+
+    def open_gate(self, gate: str) -> None:
+        with contextlib.suppress(FileNotFoundError):  # the application never came to it
+            (self._gates / f"{gate}.open").touch()
+
     def _end(self, grace_s: float) -> None:
         process, self._process = self._process, None
         try:
@@ -157,7 +205,6 @@ class ProcessDeployment(Deployment):
                 process.kill()
                 process.wait()
             # Workers that outlived the main process, in its process group or out of it.
-            assert self.token is not None
             owner.kill(owner.processes(_TOKEN, self.token))
 
     def _clean(self) -> None:
@@ -192,9 +239,13 @@ class ProcessBackend(Backend):
         threads.each(install, servers, os.cpu_count() or 2, stop=installers.stop)
         return failed
 
-    def start(self, server: Server, token: str) -> ProcessDeployment:
+    def start(
+        self, server: Server, token: str, variables: Mapping[str, str] | None = None
+    ) -> ProcessDeployment:
         environment = self.environment(server)
-        return ProcessDeployment(server, token, environment, self.framework, self.owned_by)
+        return ProcessDeployment(
+            server, token, environment, self.framework, self.owned_by, variables
+        )
 
     def sweep(self) -> None:
         owner.sweep_processes()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from urllib.parse import urlsplit
 
 from conformance.backends import Address, Backend, BackendError, Deployment
@@ -98,7 +98,9 @@ class RemoteBackend(Backend):
     def prepare(self, servers: Sequence[Server]) -> dict[str, str]:
         return {}
 
-    def start(self, server: Server, token: str) -> RemoteDeployment:
+    def start(
+        self, server: Server, token: str, variables: Mapping[str, str] | None = None
+    ) -> RemoteDeployment:
         return RemoteDeployment(server, address_of(self.url.replace(NAME, server.name)))
 
     def sweep(self) -> None:

@@ -204,6 +204,11 @@ class Connection:
             lines.append(f"Content-Length: {len(body)}")
         self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"") + behind)
 
+    @property
+    def began(self) -> bool:
+        """Whether any byte has come since the last request was sent."""
+        return self._exchange is not None and self._exchange.response.total > 0
+
     def shutdown_write(self) -> None:
         """Say that no more bytes will be sent (a half-close)."""
         with contextlib.suppress(OSError):

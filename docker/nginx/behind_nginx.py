@@ -12,16 +12,22 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
 CONFIGURATION = Path("/etc/wsgi-conform/nginx")
 SCRATCH = Path("/tmp/nginx")
+#: Where nginx listens, by its configuration.
+PORT = 8000
 
 
 def main(protocol: str, *command: str) -> int:
     """Run both until one ends or a signal comes, and return the exit status."""
+    # Before the server takes the place of one that runs here already: its socket is a file.
+    socket.create_server(("0.0.0.0", PORT)).close()
+
     SCRATCH.mkdir(exist_ok=True)
     backend_configuration = SCRATCH / "backend.conf"
     backend_configuration.unlink(missing_ok=True)

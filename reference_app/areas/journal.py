@@ -51,6 +51,24 @@ def read(key: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+def hold(key: str, patience_s: float) -> bool:
+    """Wait at a gate until it is opened from outside, and say whether it was.
+
+    The harness opens it by a file, because a server that is stopping takes no request to do so.
+
+    :param key: names the gate.
+    :param patience_s: seconds after which a request gives up.
+    """
+    deadline = time.monotonic() + patience_s
+    _path(key, "waiting").touch()
+    opened = _path(key, "open")
+    while not opened.exists():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_S)
+    return True
+
+
 def meet(key: str, parties: int, patience_s: float) -> bool:
     """Wait inside a handler until so many requests are in theirs, and say whether they were.
 

@@ -188,10 +188,10 @@ class BaseWSGIServer(socketserver.TCPServer):
                 ready = self.waiting.wait(interval)
                 if ready is self:
                     self._handle_request_noblock()
-                elif ready is not None and not self._stopping:
-                    self.ready(ready)
-                elif ready is not None:
+                elif isinstance(ready, Connection) and self._stopping:
                     self.parking.park(ready)
+                elif ready is not None:
+                    self.ready(ready)
                 self.service_actions()
         finally:
             self._is_down.set()

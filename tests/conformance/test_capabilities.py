@@ -31,12 +31,20 @@ def test_concurrency(declared: dict[str, Any], concurrency: int | None, multithr
 @pytest.mark.parametrize(
     "declared",
     [
-        {"threads": 8, "processes": 1, "keep-alive": True, "chunked-input": True},
+        {
+            "threads": 8,
+            "processes": 1,
+            "keep-alive": True,
+            "chunked-input": True,
+            "supervised": False,
+        },
         {
             "greenlets": "unbounded",
             "processes": 2,
             "keep-alive": False,
             "chunked-input": False,
+            "supervised": True,
+            "reload-signal": "SIGHUP",
         },
     ],
 )
@@ -55,12 +63,12 @@ GREENLETS = "requests handled at once in one process, by greenlets: number or `u
         (
             {"zzz": 8},
             "unknown capability `zzz`; there are threads, greenlets, processes, keep-alive, "
-            "chunked-input.",
+            "chunked-input, supervised, reload-signal.",
         ),
         (
             {3: 8},
             "unknown capability `3`; there are threads, greenlets, processes, keep-alive, "
-            "chunked-input.",
+            "chunked-input, supervised, reload-signal.",
         ),
         ({"threads": 0}, f"expected `threads` as {THREADS}, found 0"),
         ({"threads": "8"}, f"expected `threads` as {THREADS}, found '8'"),
@@ -74,6 +82,10 @@ GREENLETS = "requests handled at once in one process, by greenlets: number or `u
             {"threads": 1, "greenlets": 1},
             "expected either `threads` or `greenlets`, found both",
         ),
+        (
+            {"reload-signal": "HUP"},
+            "expected `reload-signal` as a name such as SIGHUP, found 'HUP'",
+        ),
         ({"keep-alive": "yes"}, "expected `keep-alive` to be true or false, found 'yes'"),
     ],
 )
@@ -83,14 +95,20 @@ def test_what_cannot_be_declared(declared: dict[str, Any], message: str) -> None
     assert str(caught.value) == message
 
 
+#: What a deployment does not have that is one process.
+NO_MASTER = {"processes", "supervised", "reload-signal"}
+
+
 @pytest.mark.parametrize(
     ("capabilities", "missing"),
     [
-        (Capabilities(), {"concurrency", "keep-alive"}),
-        (Capabilities(threads=2), {"keep-alive"}),
-        (Capabilities(processes=2, keep_alive=True), set()),
-        (Capabilities(threads=None, keep_alive=True), {"bounded-concurrency"}),
-        (Capabilities(threads=2, keep_alive=True, control=False), {"control"}),
+        (Capabilities(), {"concurrency", "keep-alive", *NO_MASTER}),
+        (Capabilities(threads=2), {"keep-alive", *NO_MASTER}),
+        (Capabilities(processes=2, keep_alive=True), {"supervised", "reload-signal"}),
+        (Capabilities(threads=2, processes=2, keep_alive=True), NO_MASTER),
+        (Capabilities(threads=None, keep_alive=True), {"bounded-concurrency", *NO_MASTER}),
+        (Capabilities(threads=2, keep_alive=True, control=False), {"control", *NO_MASTER}),
+        (Capabilities(processes=2, keep_alive=True, supervised=True), {"reload-signal"}),
     ],
 )
 def test_what_is_missing(capabilities: Capabilities, missing: set[str]) -> None:

@@ -102,6 +102,42 @@ def test_a_servers_environment_is_built_from_nothing(
     }  # fmt: skip
 
 
+def test_further_variables_reach_the_server(tmp_path: Path) -> None:
+    deployment = ProcessBackend().start(tiny(tmp_path), "token", {"FURTHER": "there"})
+    try:
+        assert json.loads(get(ready(deployment), "/environ"))["FURTHER"] == "there"
+    finally:
+        deployment.stop(grace_s=0)
+
+
+def test_the_same_command_beside_it_finds_the_port_taken(start: Start) -> None:
+    deployment = ready(start())
+    status, printed = deployment.run_again(20.0)
+    assert status == "exit status 1"
+    assert "Address already in use" in printed
+    assert readiness.answers(deployment, 10.0)
+
+
+def test_a_second_one_that_does_not_end_is_ended(start: Start) -> None:
+    deployment = start(environment={"SILENT": "yes"})
+    status, printed = deployment.run_again(0.5)
+    assert (status, deployment.left()) == (None, 1)
+    assert printed in ("", "it starts\n")
+
+
+def test_a_gate_is_opened_from_outside(start: Start) -> None:
+    deployment = ready(start())
+    found = json.loads(get(deployment, "/environ"))
+    gates = Path(found["TMPDIR"], f"wsgi-conform-{found['WSGI_CONFORM_DEPLOYMENT']}")
+    deployment.open_gate("never-reached")
+    assert not deployment.wait_at_gate("one", 0.02)
+    gates.mkdir()
+    (gates / "one.waiting").touch()
+    assert deployment.wait_at_gate("one", 0.02)
+    deployment.open_gate("one")
+    assert (gates / "one.open").exists()
+
+
 def test_a_stopped_server_leaves_nothing(start: Start) -> None:
     deployment = ready(start())
     found = json.loads(get(deployment, "/environ"))

@@ -51,6 +51,7 @@ def test_a_server_is_read_with_its_pinned_version(tmp_path: Path) -> None:
             "processes": 1,
             "keep-alive": False,
             "chunked-input": True,
+            "supervised": False,
         },
         "backends": ["docker", "process"],
         "documentation": "https://example.org",

@@ -10,16 +10,20 @@ breaks one thing and keeps the rest, so that it shows what its checks look at.
     @server_mutant("no-host-check", breaks=["http/host/missing"])
     def no_host_check() -> type[WSGIRequestHandler]: ...
 
+    @program_mutant("ignores-sigterm", breaks=["lifecycle/stop/idle"])
+    def ignores_sigterm(host: str, port: int) -> None: ...
+
 An application mutant builds the application under test on the reference framework, breaks it, and
 is served by the reference server, threaded. A server mutant is a request handler for the reference
-server, which serves the whole application.
+server, which serves the whole application. A program mutant is all of the program: it loads the
+application, serves it, and ends.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -36,6 +40,8 @@ class Mutant:
     :param module: the module of tests/mutants that it stands in.
     :param application: builds the application, or None for the ordinary one.
     :param handler: builds the request handler class, or None for the ordinary one.
+    :param program: serves at a host and a port until it is stopped, or None for the ordinary one.
+    :param capabilities: what is declared of it beyond, or instead of, the usual.
     """
 
     name: str
@@ -43,6 +49,8 @@ class Mutant:
     module: str = ""
     application: Callable[[], WSGIApplication] | None = None
     handler: Callable[[], type[WSGIRequestHandler]] | None = None
+    program: Callable[[str, int], None] | None = None
+    capabilities: Mapping[str, Any] = field(default_factory=dict)
 
 
 MUTANTS: dict[str, Mutant] = {}
@@ -51,7 +59,7 @@ MUTANTS: dict[str, Mutant] = {}
 UNBROKEN = Mutant("none", ())
 
 
-def _module(build: Callable[[], Any]) -> str:
+def _module(build: Callable[..., Any]) -> str:
     return build.__module__.rpartition(".")[2]
 
 
@@ -83,6 +91,19 @@ def server_mutant(name: str, *, breaks: Sequence[str]) -> Callable[[Any], Any]:
     return register
 
 
+def program_mutant(
+    name: str, *, breaks: Sequence[str], capabilities: Mapping[str, Any] | None = None
+) -> Callable[[Any], Any]:
+    """Register a function that is a broken program: it serves at a host and a port."""
+
+    def register(run: Callable[[str, int], None]) -> Callable[[str, int], None]:
+        module = _module(run)
+        _add(Mutant(name, tuple(breaks), module, program=run, capabilities=capabilities or {}))
+        return run
+
+    return register
+
+
 #: The modules of mutants; `pytest tests/mutants -k NAME` runs those of one.
 MODULES = (
     "contexts",
@@ -94,6 +115,7 @@ MODULES = (
     "heads",
     "hook_errors",
     "hooks",
+    "lifecycle",
     "loads",
     "messages",
     "narrow",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from reference_app.serving import run_simple
 from tests.mutants import UNBROKEN, load
+from tests.mutants.programs import FORKING, SUPERVISED, serve
 
 parser = argparse.ArgumentParser(prog="python -m tests.mutants")
 parser.add_argument("name")
@@ -14,16 +14,14 @@ parser.add_argument("--port", type=int, default=8000)
 
 if __name__ == "__main__":
     arguments = parser.parse_args()
-    mutant = {**load(), "none": UNBROKEN}[arguments.name]
+    unbroken = {mutant.name: mutant for mutant in (UNBROKEN, SUPERVISED, FORKING)}
+    mutant = {**load(), **unbroken}[arguments.name]
+    if mutant.program is not None:
+        mutant.program(arguments.host, arguments.port)
+        raise SystemExit
     if mutant.application is None:
         from reference_app.wsgi import application
     else:
         application = mutant.application()  # type: ignore[assignment]
-    run_simple(
-        arguments.host,
-        arguments.port,
-        application,
-        threads=8,
-        threaded=True,
-        request_handler=mutant.handler() if mutant.handler else None,
-    )
+    handler = mutant.handler() if mutant.handler else None
+    serve(arguments.host, arguments.port, application, request_handler=handler)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from reference_app.serving import Settings, Timeouts
+from reference_app.serving import Settings, Timeouts, make_server
 
 from .apps import Environ, hello
 from .live import PATIENCE, QUICK, Live, Process, read_responses, wait_for
@@ -215,3 +215,20 @@ def test_unix_socket_is_removed(command: Start, tmp_path: Path) -> None:
     assert server.wait() == 0
     assert not path.exists()
     assert os.listdir(tmp_path) == ["server-0.log"]
+
+
+def test_child_that_ends_in_the_moment_of_the_stop_is_collected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    server = make_server("127.0.0.1", 0, hello, processes=2)
+    collected: list[int] = []
+
+    def wait(interval: float) -> int:
+        server.stop()
+        return 99
+
+    monkeypatch.setattr(server, "_collect", collected.append)
+    monkeypatch.setattr(server.waiting, "wait", wait)
+    server.serve_forever()
+    server.server_close()
+    assert collected == [99]

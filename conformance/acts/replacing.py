@@ -1,0 +1,176 @@
+"""Workers that are replaced under a server that goes on: by a reload, and after a sudden death."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from conformance.acts import POLL_S, Stage, act
+from conformance.acts.stopping import SETTLE_S, HeldRequest
+from conformance.backends import Deployment
+from conformance.client import ConnectionClosed, PeerError, Response, TimedOut, Wire
+from conformance.client.http import read_json
+
+#: Clients that send requests all the time during a reload.
+_TALKERS = 2
+#: Requests that each sends to the new workers before it stops.
+_GO_ON = 10
+
+
+def process_of(response: Response) -> int:
+    """The process that answered, from the identity that it told.
+
+    :raises PeerError: it told none.
+    """
+    found = read_json(response)["pid"]
+    if response.status != 200 or not isinstance(found, int):
+        raise PeerError(f"expected an identity, found {response.describe()}")
+    return found
+
+
+@dataclass(frozen=True)
+class Reloaded:
+    """A reload, with requests before, in and after it.
+
+    :param before: the process that answered before.
+    :param after: the processes that answered last.
+    :param lost: what became of the requests that were not answered.
+    :param held: what came of the request that was in flight.
+    :param ended: how the whole server ended, or None as it should.
+    """
+
+    before: int
+    after: frozenset[int]
+    lost: tuple[str, ...]
+    held: Response | PeerError
+    ended: str | None
+
+
+@dataclass
+class _Talk:
+    """What clients that send one request after the other have got."""
+
+    before: int
+    over: threading.Event = field(default_factory=threading.Event)
+    lost: list[str] = field(default_factory=list)
+    new: list[int] = field(default_factory=list)
+
+    def run(self, wire: Wire) -> None:
+        while not self.over.is_set() and not self.lost:
+            try:
+                process = process_of(wire.ask("GET", "/-/identity"))
+            except PeerError as error:
+                self.lost.append(str(error))
+            else:
+                if process != self.before:
+                    self.new.append(process)
+            time.sleep(POLL_S)
+
+
+@contextmanager
+def _talking(stage: Stage, deployment: Deployment, talk: _Talk) -> Iterator[None]:
+    threads = [
+        threading.Thread(target=talk.run, args=(stage.wire(deployment),), daemon=True)
+        for _ in range(_TALKERS)
+    ]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        talk.over.set()
+        for thread in threads:
+            thread.join()
+
+
+def _wait(limit_s: float, talk: _Talk, answers: int) -> None:
+    deadline = time.monotonic() + limit_s
+    while len(talk.new) < answers and not talk.lost and time.monotonic() < deadline:
+        time.sleep(POLL_S)
+
+
+@act
+def reloaded(stage: Stage) -> Reloaded:
+    """The reload signal comes while a request is in flight and others come all the time."""
+    deployment = stage.start()
+    wire = stage.wire(deployment)
+    number = stage.capabilities.reload_signal
+    assert number is not None
+    talk = _Talk(process_of(wire.ask("GET", "/-/identity")))
+    held = HeldRequest(stage, deployment, wire, "held")
+    with _talking(stage, deployment, talk):
+        deployment.signal(number)
+        # Some have the new workers at work before the old ones are done, others do not.
+        _wait(SETTLE_S, talk, 1)
+        answer = held.finish()
+        _wait(stage.time_limit_s, talk, _TALKERS * _GO_ON)
+    return Reloaded(
+        talk.before,
+        frozenset(talk.new[-_GO_ON:]),
+        tuple(talk.lost),
+        answer,
+        deployment.exit_status(),
+    )
+
+
+@dataclass(frozen=True)
+class Death:
+    """A process that died while it served a request.
+
+    :param seen: what the client of that request saw: "closed", "silent", or a status code.
+    :param before: the process that served requests before.
+    :param after: the one that answered first afterwards, or None: none did.
+    :param note: the last thing that was wrong before that.
+    """
+
+    seen: str
+    before: int
+    after: int | None
+    note: str
+
+
+@dataclass(frozen=True)
+class Deaths:
+    """What came of each way to die, by its name, and of a request that another process had."""
+
+    ways: dict[str, Death]
+    sibling: Response | PeerError | None
+
+
+def _die(stage: Stage, deployment: Deployment, way: str) -> Death:
+    wire = stage.wire(deployment)
+    before = process_of(wire.ask("GET", "/-/identity"))
+    try:
+        seen = str(wire.ask("GET", f"/lifecycle/end/{way}").status)
+    except ConnectionClosed:
+        seen = "closed"
+    except TimedOut:
+        seen = "silent"
+    deadline = time.monotonic() + stage.time_limit_s
+    note = ""
+    while time.monotonic() < deadline and deployment.alive:
+        try:
+            return Death(seen, before, process_of(wire.ask("GET", "/-/identity")), note)
+        except PeerError as error:
+            note = str(error)
+        time.sleep(POLL_S)
+    ended = deployment.exit_status()
+    return Death(seen, before, None, note if ended is None else f"the server ended: {ended}")
+
+
+@act
+def killed(stage: Stage) -> Deaths:
+    """A process that serves a request dies, in one way after the other."""
+    deployment = stage.start()
+    held = None
+    if stage.capabilities.missing(("processes",)) is None:
+        held = HeldRequest(stage, deployment, stage.wire(deployment), "held")
+    ways: dict[str, Death] = {}
+    for way in ("killed", "exits", "faults"):
+        ways[way] = _die(stage, deployment, way)
+        if ways[way].after is None:
+            break
+    return Deaths(ways, None if held is None else held.finish())
