@@ -38,6 +38,7 @@ pytest_plugins = (
     "conformance.acts.starting",
     "conformance.acts.stopping",
     "conformance.acts.replacing",
+    "conformance.acts.transferring",
 )
 
 #: The longest message that is kept of a failure, in characters.

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from conformance.acts.transferring import Uploaded
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
     answers,
@@ -148,6 +149,14 @@ def test_upload_chunked(wire: Wire, size: int, block: int) -> None:
                 pieces = []
         connection.send(b"".join([*pieces, b"0\r\n\r\n"]))
         arrived(connection.receive("POST"), size, block)
+
+
+@clause("load/upload/memory", "agreement", LENGTH, requires=("control",))
+def test_upload_memory(uploaded: Uploaded) -> None:
+    """An upload of 24 MiB takes less than half of that in memory where the application reads it
+    block by block: else as many clients as there are threads decide how much the server needs."""
+    assert uploaded.length == UPLOAD
+    assert uploaded.grown < UPLOAD // 2, f"the process grew by {uploaded.grown} bytes"
 
 
 @clause("load/both-ways", "must", OWN, requires=("concurrency",))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
@@ -76,7 +77,10 @@ def _blocks(size: int, block: int, key: str) -> Iterator[bytes]:
 
 
 def _upload(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Read a body to its end, and say how long it was and what its hash is."""
+    """Read a body to its end, and say how long it was and what its hash is.
+
+    With `memory` in the query also how much memory this process has had at most.
+    """
     stream = environ["wsgi.input"]
     seen = hashlib.sha256()
     length = 0
@@ -86,13 +90,19 @@ def _upload(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable
     while length < limit and (data := stream.read(min(limit - length, block))):
         seen.update(data)
         length += len(data)
-    answer = {
-        "query": environ.get("QUERY_STRING", ""),
-        "length": length,
-        "sha256": seen.hexdigest(),
-    }
+    query = environ.get("QUERY_STRING", "")
+    answer = {"query": query, "length": length, "sha256": seen.hexdigest()}
+    if "memory" in parse_qs(query):
+        answer["peak"] = _peak()
     body = json.dumps(answer).encode()
     start_response(
         "200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
     )
     return [body]
+
+
+def _peak() -> int:
+    """The most memory that this process has had, in bytes (proc(5), VmHWM)."""
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
@@ -99,3 +100,13 @@ def answers_mixed_up() -> Handler:
             request.query = "mark=another"
 
     return reading(change)
+
+
+@application_mutant("uploads-are-kept", breaks=["load/upload/memory"])
+def uploads_are_kept() -> WSGIApplication:
+    def change(environ: WSGIEnvironment) -> None:
+        if environ["PATH_INFO"] == "/load/upload":
+            whole = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+            environ["wsgi.input"] = io.BytesIO(whole)
+
+    return with_environ(change)
