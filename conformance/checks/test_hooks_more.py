@@ -35,11 +35,12 @@ def torn_down(client: Client, key: str) -> list[dict[str, Any]]:
     return notes(client.journal(key, until=lambda events: bool(notes(events))))
 
 
-@clause("hooks/blueprint/nested-order", "contract", NESTING)
+@clause("hooks/blueprint/nested-order", "agreement", NESTING)
 def test_nested_order(client: Client, key: str) -> None:
     """Hooks of an outer blueprint run around those of one in it, and the application's around both.
 
     Before the view from the outside to the inside, after it and at the end the other way round.
+    That they run is documented; their order is not.
     """
     answer = get(client, "/hooks-more/outer/inner/view", key)
     before = [f"{place}-before-{n}" for place in ("app", "outer", "inner") for n in (1, 2)]
