@@ -314,9 +314,12 @@ def test_redirect_unicode(client: Client) -> None:
     assert (answer.status_code, location.upper()) == (302, "/CAF%C3%A9/%E6%97%A5?Q=%C3%BC".upper())
 
 
-@clause("response/redirect/page-escaped", "contract", flask("quickstart", "HTML Escaping"))
+@clause("response/redirect/page-escaped", "agreement", flask("quickstart", "HTML Escaping"))
 def test_redirect_escaped(client: Client) -> None:
-    """The page of a redirect has its target escaped: a URL from outside adds no markup to it."""
+    """The page of a redirect has its target escaped: a URL from outside adds no markup to it.
+
+    That a view has to escape is documented; what `redirect` does is not.
+    """
     to = quote('/"><script>alert(1)</script>')
     answer = client.get(f"/response/redirect?to={to}")
     assert answer.status_code == 302

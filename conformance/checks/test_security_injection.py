@@ -150,9 +150,12 @@ def test_escaped(client: Client, route: str, statuses: tuple[int, ...], expected
     assert expected in answer.text
 
 
-@clause("security/markup/redirect", "contract", SCRIPTING)
+@clause("security/markup/redirect", "agreement", SCRIPTING)
 def test_escaped_redirect(client: Client) -> None:
-    """The page of a redirect, which few ever see, has its target as text as well."""
+    """The page of a redirect, which few ever see, has its target as text as well.
+
+    That templates escape is documented; what `redirect` does is not.
+    """
     answer = client.get(f"/security/markup/redirect?text={quote('/?' + MARKUP)}")
     assert answer.status_code == 302
     assert answer.header("Location").startswith("/?")
