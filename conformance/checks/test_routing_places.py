@@ -12,7 +12,6 @@ from conformance.clauses import clause, flask, pep3333, rfc9110, werkzeug
 from conformance.client import Response, Wire
 
 MOUNT = "/mounted-%C3%BC"
-MOUNTED = flask("config", "APPLICATION_ROOT")
 DISPATCHING = flask("patterns/appdispatch", "Combining Applications")
 SCRIPT_NAME = pep3333("environ Variables")
 URL_FOR = flask("api", "flask.url_for")
