@@ -138,6 +138,12 @@ def rfc3986(section: str) -> Source:
     return Source("RFC 3986", f"section {section}", url)
 
 
+def rfc6265(section: str) -> Source:
+    """A section of RFC 6265, cookies, by its number."""
+    url = f"https://www.rfc-editor.org/rfc/rfc6265.html#section-{section}"
+    return Source("RFC 6265", f"section {section}", url)
+
+
 def flask(page: str, section: str | None = None) -> Source:
     """A page of Flask's documentation, and a heading or a documented name on it.
 

@@ -58,7 +58,7 @@ def test_handed_over(client: Client) -> None:
 @clause(
     "context/nested/other-application",
     "contract",
-    flask("patterns/appdispatch", "Combining Applications"),
+    flask("reqcontext", "How the Context Works"),
 )
 def test_other_application(client: Client) -> None:
     """Another application's context has its own `current_app` and `g`, and gives way again."""

@@ -89,7 +89,7 @@ def test_default_server_error(client: Client, key: str) -> None:
     assert "Internal Server Error" in answer.text
 
 
-@clause("errors/no-leak", "contract", flask("errorhandling", "Error Logging Tools"))
+@clause("errors/no-leak", "contract", UNHANDLED)
 def test_no_leak(client: Client, key: str) -> None:
     """The page for an unhandled exception has nothing of it: no text, no traceback and no path."""
     answer = client.get(f"/errors/fail?text={key}")
@@ -410,14 +410,14 @@ def test_connection_unread(wire: Wire, key: str) -> None:
 TRUNCATED: Source = rfc9112("6.3")
 
 
-@clause("errors/stream/truncation-noticed", "should", TRUNCATED)
+@clause("errors/stream/truncation-noticed", "agreement", TRUNCATED)
 def test_stream(wire: Wire, key: str) -> None:
     """A stream that fails after its first block does not look complete to the client.
 
-    Either the last chunk or some of the announced length is missing. An answer of HTTP/1.1 that is
-    ended by the close alone cannot be told from a whole one, so a server should not use that form;
-    HTTP/1.0 has no other. An error page is right as well, where nothing was sent before the
-    failure.
+    No text asks for it, but nothing else tells a client: either the last chunk or some of the
+    announced length is missing. An answer of HTTP/1.1 that is ended by the close alone cannot be
+    told from a whole one, so a server should not use that form; HTTP/1.0 has no other. An error
+    page is right as well, where nothing was sent before the failure.
     """
     connection = wire.connect()
     connection.request("GET", f"/errors/stream?text={key}")
@@ -435,9 +435,12 @@ def test_stream(wire: Wire, key: str) -> None:
     )
 
 
-@clause("errors/stream/no-leak", "contract", pep3333("Error Handling"))
+@clause("errors/stream/no-leak", "agreement", pep3333("Error Handling"))
 def test_stream_leak(wire: Wire, key: str) -> None:
-    """What a client gets of a stream that fails has nothing of the exception in it."""
+    """What a client gets of a stream that fails has nothing of the exception in it.
+
+    No text forbids it: a server may even add an error message to what it has sent.
+    """
     connection = wire.connect()
     connection.request("GET", f"/errors/stream?text={key}", [("Connection", "close")])
     received = connection.receive_end().decode("latin-1")

@@ -72,12 +72,13 @@ def test_kind(client: Client, key: str, kind: str) -> None:
     assert kind not in answer.text
 
 
-@clause("errors/stream/kind", "should", rfc9112("6.3"))
+@clause("errors/stream/kind", "agreement", rfc9112("6.3"))
 @pytest.mark.parametrize("kind", ["BrokenPipeError", "TimeoutError", "StopIteration"])
 def test_stream_kind(wire: Wire, key: str, kind: str) -> None:
     """A stream that ends in an error which a server might take for its client's is not complete.
 
-    As for any other error: the end of the framing is missing, unless it is that of HTTP/1.0.
+    As for any other error the end of the framing is missing, unless it is that of HTTP/1.0; no text
+    asks for it.
     """
     connection = wire.connect()
     connection.request("GET", f"/failures/stream/{kind}?text={key}")

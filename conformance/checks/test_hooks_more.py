@@ -17,12 +17,12 @@ from conformance.checks.test_hooks import (
     get,
     hooks,
 )
-from conformance.clauses import clause, flask, rfc9110
+from conformance.clauses import clause, flask
 from conformance.client import ConnectionClosed, Wire
 from conformance.client.http import Client
 
 NESTING = flask("blueprints", "Nesting Blueprints")
-SIGNALS = flask("signals", "Core Signals")
+UNHANDLED_SIGNAL = flask("api", "flask.got_request_exception")
 ONCE = flask("api", "flask.after_this_request")
 
 
@@ -35,11 +35,12 @@ def torn_down(client: Client, key: str) -> list[dict[str, Any]]:
     return notes(client.journal(key, until=lambda events: bool(notes(events))))
 
 
-@clause("hooks/blueprint/nested-order", "contract", NESTING)
+@clause("hooks/blueprint/nested-order", "agreement", NESTING)
 def test_nested_order(client: Client, key: str) -> None:
     """Hooks of an outer blueprint run around those of one in it, and the application's around both.
 
     Before the view from the outside to the inside, after it and at the end the other way round.
+    That they run is documented; their order is not.
     """
     answer = get(client, "/hooks-more/outer/inner/view", key)
     before = [f"{place}-before-{n}" for place in ("app", "outer", "inner") for n in (1, 2)]
@@ -151,7 +152,7 @@ def test_redirect(client: Client, key: str) -> None:
     assert (answer.status_code, answer.text) == (203, "answered by app-before-2")
 
 
-@clause("hooks/signals/order", "contract", SIGNALS)
+@clause("hooks/signals/order", "contract", HANDLED)
 def test_signals(client: Client, key: str) -> None:
     """Signals are sent when a request has started, has a response, and is torn down."""
     get(client, "/hooks-more/signals", key)
@@ -159,7 +160,7 @@ def test_signals(client: Client, key: str) -> None:
     assert found == ["started", "view", "finished", "tearing-down"]
 
 
-@clause("hooks/signals/exception", "contract", SIGNALS)
+@clause("hooks/signals/exception", "contract", UNHANDLED_SIGNAL)
 def test_signals_exception(client: Client, key: str) -> None:
     """`got_request_exception` has the exception that nothing handled, and 500 is the response."""
     get(client, "/hooks-more/signals/fail", key, text=key)
@@ -194,7 +195,7 @@ def test_close_fails(wire: Wire, client: Client, key: str, path: str) -> None:
     assert client.get("/hooks-more/view").text == "from the area"
 
 
-@clause("hooks/after-failing/many", "contract", rfc9110("3.3"))
+@clause("hooks/after-failing/many", "contract", flask("appcontext", "Lifetime of the Context"))
 def test_many(wire: Wire, client: Client, key: str) -> None:
     """After a request that failed, 200 others are answered each by itself, `g` included."""
     failed = get(client, "/hooks-more/view", key, **{"fail-in": "after-request", "text": key})

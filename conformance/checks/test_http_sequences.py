@@ -320,7 +320,7 @@ def test_early_answer(wire: Wire, target: str, field: str, body: bytes) -> None:
         in_step(wire, after_the_answer(connection, body))
 
 
-@clause("http/expect/body-after-final-answer", "must", rfc9110("10.1.1"))
+@clause("http/expect/body-after-final-answer", "must", rfc9112("9.3"))
 def test_expect_final(wire: Wire) -> None:
     """A client that had a final answer instead of 100 may send its body: it is not executed."""
     with wire.connect() as connection:

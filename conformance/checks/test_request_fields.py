@@ -14,6 +14,7 @@ from conformance.client import Wire
 HEADERS = flask("api", "flask.Request.headers")
 ACCEPT = werkzeug("datastructures", "werkzeug.datastructures.Accept.best_match")
 AUTHORIZATION = flask("api", "flask.Request.authorization")
+ETAGS = werkzeug("datastructures", "werkzeug.datastructures.ETags.contains")
 
 
 @clause("request/header/case", "contract", HEADERS)
@@ -215,7 +216,7 @@ def test_no_authorization(wire: Wire, fields: tuple[str, ...]) -> None:
         assert not found["password"]
 
 
-@clause("request/condition/entity-tags", "contract", rfc9110("8.8.3.2"))
+@clause("request/condition/entity-tags", "contract", flask("api", "flask.Request.if_none_match"))
 def test_entity_tags(wire: Wire) -> None:
     """Entity tags are found in lists, strong ones and weak ones apart, commas within them kept."""
     found = get(
@@ -228,7 +229,7 @@ def test_entity_tags(wire: Wire) -> None:
     assert found["if_none_match"] == {"a": [False, True], "b,c": [True, True], "d": [False, False]}
 
 
-@clause("request/condition/any-tag", "contract", rfc9110("13.1.2"))
+@clause("request/condition/any-tag", "contract", ETAGS)
 def test_any_tag(wire: Wire) -> None:
     """An asterisk stands for every entity tag."""
     found = get(wire, "/request/conditions?tag=a", "If-Match: *", "If-None-Match: *")

@@ -5,15 +5,10 @@ from __future__ import annotations
 import pytest
 
 from conformance.checks.sending import FORM, send, show
-from conformance.clauses import Source, clause, flask, werkzeug
+from conformance.clauses import clause, flask, werkzeug
 from conformance.client import Wire
 from conformance.client.http import Client
 
-URLENCODED = Source(
-    "URL Standard",
-    "application/x-www-form-urlencoded parsing",
-    "https://url.spec.whatwg.org/#urlencoded-parsing",
-)
 FORM_DATA = flask("api", "flask.Request.form")
 ARGS = flask("api", "flask.Request.args")
 VALUES = flask("api", "flask.Request.values")
@@ -41,7 +36,7 @@ ENCODED: dict[str, tuple[bytes, Pairs]] = {
 }
 
 
-@clause("request/form/urlencoded", "contract", URLENCODED)
+@clause("request/form/urlencoded", "contract", FORM_DATA)
 @pytest.mark.parametrize("row", ENCODED)
 def test_urlencoded(wire: Wire, row: str) -> None:
     """A form is taken apart as the URL standard says: every name, every value, in order."""
@@ -49,13 +44,13 @@ def test_urlencoded(wire: Wire, row: str) -> None:
     assert show(wire, "form", body, FORM) == {"form": pairs}
 
 
-@clause("request/form/utf-8-not-escaped", "contract", URLENCODED)
+@clause("request/form/utf-8-not-escaped", "contract", FORM_DATA)
 def test_unescaped_utf_8(wire: Wire) -> None:
     """UTF-8 in a form that was not percent-encoded is text as well."""
     assert show(wire, "form", "ä=€".encode(), FORM) == {"form": [["ä", ["€"]]]}
 
 
-@clause("request/form/not-utf-8", "contract", URLENCODED)
+@clause("request/form/not-utf-8", "contract", FORM_DATA)
 def test_not_utf_8(wire: Wire) -> None:
     """A value that is not UTF-8 is replaced or left escaped, and the others are what they are.
 

@@ -90,7 +90,7 @@ def test_date_post(client: Client) -> None:
     assert ask(client, {"If-Modified-Since": AFTER}, method="POST") == 200
 
 
-@clause("response/conditional/if-match", "must", rfc9110("13.1.1"))
+@clause("response/conditional/if-match", "must", rfc9110("13.2.2"))
 def test_if_match(client: Client) -> None:
     """If-Match with another entity tag is answered with 412, with that of the representation not.
 

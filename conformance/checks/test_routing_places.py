@@ -12,11 +12,10 @@ from conformance.clauses import clause, flask, pep3333, rfc9110, werkzeug
 from conformance.client import Response, Wire
 
 MOUNT = "/mounted-%C3%BC"
-MOUNTED = flask("config", "APPLICATION_ROOT")
 DISPATCHING = flask("patterns/appdispatch", "Combining Applications")
 SCRIPT_NAME = pep3333("environ Variables")
 URL_FOR = flask("api", "flask.url_for")
-SUBDOMAINS = flask("api", "flask.Flask.subdomain_matching")
+SUBDOMAINS = flask("api", "flask.Flask")
 HOSTS = werkzeug("routing", "Host Matching")
 
 
@@ -95,7 +94,7 @@ def test_subdomain_variable(wire: Wire) -> None:
     assert read_json(at(wire, "red.rooms.test"))["arguments"] == {"room": "red"}
 
 
-@clause("routing/subdomain/case", "must", rfc9110("4.2.3"))
+@clause("routing/subdomain/case", "should", rfc9110("4.2.3"))
 def test_subdomain_case(wire: Wire) -> None:
     """The name of a host is the same in capital letters."""
     assert read_json(at(wire, "FIXED.Rooms.TEST"))["endpoint"] == "fixed"

@@ -34,7 +34,6 @@ REMOTE_ADDR = Source(
     "RFC 3875", "section 4.1.8", "https://www.rfc-editor.org/rfc/rfc3875.html#section-4.1.8"
 )
 VARIABLES = pep3333("environ Variables")
-RECONSTRUCTION = pep3333("URL Reconstruction")
 UNIQUE_URLS = flask("quickstart", "Unique URLs / Redirection Behavior")
 PROXIES = flask("deploying/proxy_fix")
 
@@ -214,7 +213,7 @@ def test_forwarded_for(wire: Wire) -> None:
     assert found.get("REMOTE_ADDR") in allowed
 
 
-@clause("security/scheme", "must", RECONSTRUCTION)
+@clause("security/scheme", "must", VARIABLES)
 @pytest.mark.parametrize(
     "field",
     [
@@ -251,7 +250,7 @@ def test_forwarded_host(wire: Wire) -> None:
     assert urlsplit(str(found["url"])).netloc == urlsplit(str(found["root"])).netloc == HOST
 
 
-@clause("security/redirect-elsewhere", "contract", UNIQUE_URLS)
+@clause("security/redirect-elsewhere", "agreement", UNIQUE_URLS)
 @pytest.mark.parametrize(
     "target",
     [
@@ -263,7 +262,7 @@ def test_forwarded_host(wire: Wire) -> None:
 def test_redirect_elsewhere(wire: Wire, target: str) -> None:
     """A redirect for a slash stays on the host, however the path begins.
 
-    `Location: //name/` is a link to another host.
+    `Location: //name/` is a link to another host. No text says so of redirects.
     """
     response = first(exchange(wire, request(f"GET {target} HTTP/1.1", CLOSE)))
     assert response.status in (301, 302, 307, 308, 400, 404), response.describe()

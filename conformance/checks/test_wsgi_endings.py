@@ -9,7 +9,7 @@ import pytest
 
 from conformance.checks.gateways import get, held_back, rest_of
 from conformance.checks.probes import NEXT, alive, bodiless, closed_once, mark_of
-from conformance.clauses import clause, pep3333
+from conformance.clauses import clause, pep3333, rfc9112
 from conformance.client import ConnectionClosed, Wire
 from conformance.client.http import Client
 
@@ -18,7 +18,7 @@ START_RESPONSE = pep3333("The start_response() Callable")
 BUFFERING = pep3333("Buffering and Streaming")
 LENGTH = pep3333("Handling the Content-Length Header")
 ERRORS = pep3333("Error Handling")
-OTHER = pep3333("Other HTTP Features")
+NO_BODY = rfc9112("6.3")
 
 
 # Failures
@@ -209,13 +209,13 @@ def test_close_not_delaying(wire: Wire, client: Client, key: str) -> None:
 # Responses without a body
 
 
-@clause("wsgi/bodiless-written", "must", OTHER)
+@clause("wsgi/bodiless-written", "must", NO_BODY)
 def test_bodiless_written(wire: Wire) -> None:
     """What is given to `write()` for HEAD is kept back as well."""
     assert bodiless(wire, "HEAD", "/wsgi/write/only").status == 200
 
 
-@clause("wsgi/bodiless", "must", OTHER)
+@clause("wsgi/bodiless", "must", NO_BODY)
 @pytest.mark.parametrize(
     ("method", "line"),
     [

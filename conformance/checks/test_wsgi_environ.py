@@ -29,9 +29,6 @@ STREAMS = pep3333("Input and Error Streams")
 UNICODE = pep3333("Unicode Issues")
 RECONSTRUCTION = pep3333("URL Reconstruction")
 CGI = Source("RFC 3875", "section 4.1", "https://www.rfc-editor.org/rfc/rfc3875.html#section-4.1")
-CGI_NAME = Source(
-    "RFC 3875", "section 4.1.13", "https://www.rfc-editor.org/rfc/rfc3875.html#section-4.1.13"
-)
 CGI_FIELDS = Source(
     "RFC 3875", "section 4.1.18", "https://www.rfc-editor.org/rfc/rfc3875.html#section-4.1.18"
 )
@@ -339,7 +336,7 @@ def test_extension_names(wire: Wire) -> None:
     assert [name for name in own if not re.fullmatch("[a-z0-9_]+([.][a-z0-9_]+)+", name)] == []
 
 
-@clause("wsgi/environ/script-name", "must", CGI_NAME)
+@clause("wsgi/environ/script-name", "must", VARIABLES)
 def test_script_name(wire: Wire) -> None:
     """SCRIPT_NAME is empty or absent, or a path that begins with a slash and is more than that."""
     found = environ(wire, PLAIN)
@@ -448,7 +445,7 @@ def test_header(wire: Wire, field: str, name: str, value: str) -> None:
     assert environ(wire, PLAIN, field).get(name) == value
 
 
-@clause("wsgi/environ/header-absent", "must", VARIABLES)
+@clause("wsgi/environ/header-absent", "should", VARIABLES)
 def test_header_absent(wire: Wire) -> None:
     """A field that was not sent is not there: only Host and Connection were."""
     names = {key for key in environ(wire, PLAIN) if key.startswith("HTTP_")}
