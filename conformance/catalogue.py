@@ -28,8 +28,9 @@ PYTEST_ARGUMENTS = (
     "-p",
     "conformance.plugin",
     "--pyargs",
-    "conformance.checks",
 )
+#: Where the checks are.
+PACKAGE = "conformance.checks"
 #: The same for its environment: no plugins that happen to be installed, no options from outside.
 PYTEST_ENVIRONMENT = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
@@ -63,7 +64,15 @@ def collect(expression: str = "") -> list[Clause]:
     collector = _Collector()
     output = io.StringIO()
     # Nothing is run here, so nothing has to say which values an assertion had.
-    arguments = [*PYTEST_ARGUMENTS, "--assert=plain", "--collect-only", "-q", "-k", expression]
+    arguments = [
+        *PYTEST_ARGUMENTS,
+        PACKAGE,
+        "--assert=plain",
+        "--collect-only",
+        "-q",
+        "-k",
+        expression,
+    ]
     saved = {name: os.environ.get(name) for name in PYTEST_ENVIRONMENT}
     os.environ.update(PYTEST_ENVIRONMENT)
     try:

@@ -52,6 +52,8 @@ class Clause:
     requires: tuple[str, ...]
     #: The checks that it rests on (`conformance.dependencies`): where one fails, so does this.
     rests_on: tuple[str, ...] = ()
+    #: The module that it stands in.
+    module: str = ""
 
     @property
     def area(self) -> str:

@@ -254,7 +254,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Give every check its clause; ids are unique, and expectations are about checks that exist."""
     known: dict[str, pytest.Item] = {}
     for item in items:
-        clause = clause_of(getattr(item, "obj", None))
+        check = getattr(item, "obj", None)
+        clause = clause_of(check)
         if clause is None:
             raise pytest.UsageError(f"{item.nodeid} has no @clause, so it is no check")
         if isinstance(item, pytest.Function) and hasattr(item, "callspec"):
@@ -266,7 +267,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
                 f"{clause.id} is the id of both {known[clause.id].nodeid} and {item.nodeid}"
             )
         known[clause.id] = item
-        item.stash[_clause] = replace(clause, rests_on=dependencies.of(clause.id))
+        item.stash[_clause] = replace(
+            clause, rests_on=dependencies.of(clause.id), module=check.__module__
+        )
         # `-k` finds checks by their ids as well as by the names of their functions.
         item.extra_keyword_matches.add(clause.id)
     chosen = config.option.wsgi_check
@@ -275,7 +278,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if item not in kept])
         items[:] = kept
     run = config.stash.get(_run, None)
-    if run is not None:
+    # Who chooses single checks may have had only their modules collected.
+    if run is not None and not chosen:
         try:
             loaded = expectations.load(
                 run.server.deployment, run.server.expectations, None, run._directory

@@ -143,7 +143,7 @@ def test_port_taken_first(port_taken: PortTaken) -> None:
 # Stop, with nothing to do
 
 
-@clause("lifecycle/stop/idle", "should", DOCKER_STOP, requires=("control",))
+@clause("lifecycle/stop/idle", "should", DISPOSABILITY, requires=("control",))
 def test_stop_idle(idle: Idle) -> None:
     """The declared stop signal ends an idle server within its grace period; after that it would be
     killed, with whatever it still had to do."""
@@ -188,7 +188,7 @@ def test_stop_kept_closed(kept: Kept) -> None:
     assert kept.rest == b""
 
 
-@clause("lifecycle/stop/second-signal", "should", DOCKER_STOP, requires=("control",))
+@clause("lifecycle/stop/second-signal", "agreement", DOCKER_STOP, requires=("control",))
 def test_stop_second_signal(stopped_twice: Drained) -> None:
     """A stop signal that comes while the server is stopping already, with a request in flight, does
     not keep it from ending within its grace period."""
