@@ -145,7 +145,7 @@ def test_what_is_told_of_a_run(judged: Judged) -> None:
             "url": "https://example.org/#a",
         },
         "requires": [],
-        "rests_on": [],
+        "rests_on": ["routing/static-rule"],
         "verdict": "pass",
         "message": "",
         "expectation": None,
