@@ -335,6 +335,7 @@ def test_answer_of_another(wire: Wire, capabilities: Capabilities, key: str) -> 
     assert isinstance(released.get("met"), bool)
     for index, connection in enumerate(others):
         connection.send(marked(f"other-{index}", CLOSE))
+    for index, connection in enumerate(others):
         assert mark_of(connection.receive()) == f"other-{index}"
         connection.assert_closed()
     served(wire, VICTIMS)
