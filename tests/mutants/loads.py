@@ -7,6 +7,7 @@ import itertools
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any
 
+from reference_app.serving import WSGIRequestHandler
 from tests.mutants import application_mutant, server_mutant
 from tests.mutants.messages import Handler, reading, rows
 from tests.mutants.protocols import Wrapped, around, with_environ
@@ -110,3 +111,19 @@ def uploads_are_kept() -> WSGIApplication:
             environ["wsgi.input"] = io.BytesIO(whole)
 
     return with_environ(change)
+
+
+@server_mutant("keeps-what-was-not-taken", breaks=["security/answer-of-another/left"])
+def keeps_what_was_not_taken() -> Handler:
+    kept: list[bytes] = []
+
+    class Keeping(WSGIRequestHandler):
+        def connection_dropped(self, error: BaseException, environ: Any) -> None:
+            kept.append(b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nmet;")
+
+        def run_wsgi(self, request: Request) -> None:
+            if kept and not request.path.startswith("/-/"):
+                self.connection.send(kept.pop())
+            super().run_wsgi(request)
+
+    return Keeping

@@ -344,10 +344,7 @@ def paths_resolved() -> WSGIApplication:
 # Patience
 
 
-@server_mutant(
-    "one-at-a-time",
-    breaks=[*rows("security/slow", "body reading"), "security/answer-of-another/left"],
-)
+@server_mutant("one-at-a-time", breaks=rows("security/slow", "body reading"))
 def one_at_a_time() -> Handler:
     lock = threading.Lock()
 
