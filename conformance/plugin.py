@@ -186,9 +186,9 @@ class Run:
     ) -> tuple[Outcome, str]:
         """The outcome of a check, seen what state it left the deployment in, which is put right.
 
-        A deployment that died is started again for the next check, and one that failed a check and
-        does not answer afterwards, or is known not to be sound then (`damages`), as well, so that
-        no check is blamed for an earlier one.
+        A deployment that died is started again for the next check, one that failed a check and does
+        not answer afterwards, and one that is known not to be sound after it (`damages`) as well,
+        so that no check is blamed for an earlier one.
         """
         deployment = self.deployment
         failed = outcome in (Outcome.FAILED, Outcome.ERROR)
@@ -206,9 +206,9 @@ class Run:
             if self.broken is None and not deployment.controllable:
                 return Outcome.CRASHED, "the deployment went away during the check and came back\n"
             return outcome, "the deployment did not answer any more afterwards and was restarted\n"
-        if failed and expectation is not None and expectation.damages:
+        if expectation is not None and expectation.damages:
+            # Also where it passes: what is broken inside shows where chance has it.
             self._restart()
-            return outcome, "the deployment is listed as damaged by it and was restarted\n"
         return outcome, ""
 
     def _restart(self) -> None:
