@@ -81,7 +81,7 @@ def any_length(environ: WSGIEnvironment, start_response: StartResponse) -> Itera
     """Announce a length and yield blocks, as the query says."""
     name, length, blocks = _LENGTHS[argument(environ, "kind")]
     start_response(OK, [TEXT, (name, length)])
-    return iter(blocks)
+    return (block for block in blocks)
 
 
 # Failures, and close()

@@ -144,7 +144,7 @@ def change_environ(environ: WSGIEnvironment, start_response: StartResponse) -> I
     """Change the environ as middleware may, and answer in two blocks of unknown length."""
     _CHANGES[argument(environ, "change")](environ)
     start_response(OK, [TEXT])
-    return iter([b"one;", b"two;"])
+    return (block for block in (b"one;", b"two;"))
 
 
 @at("url")
