@@ -182,11 +182,14 @@ class Run:
             self._events.write(json.dumps({"event": event, **details}) + "\n")
             self._events.flush()
 
-    def outcome_after(self, outcome: Outcome) -> tuple[Outcome, str]:
+    def outcome_after(
+        self, outcome: Outcome, expectation: Expectation | None
+    ) -> tuple[Outcome, str]:
         """The outcome of a check, seen what state it left the deployment in, which is put right.
 
-        A deployment that died is started again for the next check, and one that failed a check and
-        does not answer afterwards as well, so that no check is blamed for an earlier one.
+        A deployment that died is started again for the next check, one that failed a check and does
+        not answer afterwards, and one that is known not to be sound after it (`damages`) as well,
+        so that no check is blamed for an earlier one.
         """
         deployment = self.deployment
         failed = outcome in (Outcome.FAILED, Outcome.ERROR)
@@ -204,6 +207,9 @@ class Run:
             if self.broken is None and not deployment.controllable:
                 return Outcome.CRASHED, "the deployment went away during the check and came back\n"
             return outcome, "the deployment did not answer any more afterwards and was restarted\n"
+        if expectation is not None and expectation.damages:
+            # Also where it passes: what is broken inside shows where chance has it.
+            self._restart()
         return outcome, ""
 
     def _restart(self) -> None:
@@ -327,7 +333,7 @@ def pytest_runtest_makereport(
     message = _message(call)
     if call.when == "call":
         outcome = _outcome(call)
-        outcome, note = run.outcome_after(outcome)
+        outcome, note = run.outcome_after(outcome, expectation)
         message = note + message
     elif call.when == "teardown" and call.excinfo is None:
         run.emit("check", check=item.stash[_result])

@@ -35,6 +35,8 @@ CHECKS = {
     "ends-it": 'client.get("/die-for-good")',
     "lives": 'assert client.get("/ok").content == b"ok"',
     "not-http": "client.get('/ok').json()",
+    "spoils": 'client.get("/spoil"); assert client.get("/ok").content == b"ok"',
+    "spoils-unseen": 'client.get("/spoil")',
 }
 
 Judged = Callable[..., list[dict[str, Any]]]
@@ -221,6 +223,22 @@ def test_a_hang_is_a_failure_and_the_next_check_has_a_server(judged: Judged) -> 
         "waited 0.5 s for a status line: no byte came and the connection stayed open"
     )
     assert verdicts(events) == [("hangs", "fail"), ("lives", "pass")]
+
+
+@pytest.mark.parametrize(
+    ("check", "keys", "first", "next_one"),
+    [
+        ("spoils", {"damages": "true"}, "deviation", "pass"),
+        ("spoils", {}, "deviation", "fail"),
+        ("spoils-unseen", {"damages": "true", "varies": '"At times."'}, "pass", "pass"),
+    ],
+    ids=["fails", "is not listed to", "passes"],
+)
+def test_after_a_check_that_damages_the_next_one_has_a_fresh_server(
+    judged: Judged, check: str, keys: dict[str, str], first: str, next_one: str
+) -> None:
+    events = judged(check, "lives", expectations=entry(check, **keys))
+    assert verdicts(events) == [(check, first), ("lives", next_one)]
 
 
 def test_a_server_that_cannot_be_started_again_ends_the_run_and_keeps_the_verdicts(
