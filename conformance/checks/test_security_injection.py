@@ -41,7 +41,8 @@ def nothing_injected(responses: list[Response]) -> None:
     for response in responses:
         names = [name.lower() for name, _ in response.fields]
         assert "x-injected" not in names, response.describe()
-        assert not any("injected" in value for value in response.all("Set-Cookie"))
+        # Text that was kept inside a value, its line ends replaced by spaces, sets nothing.
+        assert not any(value.startswith("injected") for value in response.all("Set-Cookie"))
         assert b"injected" not in response.body
     assert [mark_of(response) for response in responses[1:]] in ([], ["next"])
 
