@@ -136,8 +136,9 @@ def test_next_on_connection(wire: Wire) -> None:
         connection.request("GET", "/wsgi/environ", [("Connection", "close")])
         found = read_json(connection.receive())["values"]
     names = ("HTTP_X_LEFT", "HTTP_COOKIE", "HTTP_AUTHORIZATION", "CONTENT_TYPE", "QUERY_STRING")
-    left = {name: found[name] for name in names if name in found}
-    assert all(value["value"] == "" for value in left.values()), left
+    # What the server puts there by itself, such as a type of content by default, is nothing left.
+    left = {name: found[name] for name in names if name in found and found[name] == first.get(name)}
+    assert left == {}
     assert found["REQUEST_METHOD"]["value"] == "GET"
 
 
