@@ -11,7 +11,14 @@ from conformance.capabilities import Capabilities
 from conformance.checks.probes import read_json, request
 from conformance.checks.test_errors import GENERIC, UNHANDLED, leaked, receive_rest
 from conformance.clauses import clause, flask, pep3333, rfc9110, rfc9112, werkzeug
-from conformance.client import Connection, ConnectionClosed, PeerError, Response, Wire
+from conformance.client import (
+    Connection,
+    ConnectionClosed,
+    PeerError,
+    Response,
+    TimedOut,
+    Wire,
+)
 from conformance.client.http import Client
 
 #: Seconds between two looks at whether a server is back that ended a worker.
@@ -34,7 +41,7 @@ def answered_again(wire: Wire, target: str = "/context/remember?payload=x") -> R
     while True:
         try:
             return wire.ask("GET", target)
-        except ConnectionClosed:
+        except (ConnectionClosed, TimedOut):
             if time.monotonic() > patience:
                 raise
         time.sleep(POLL_S)
