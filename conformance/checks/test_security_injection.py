@@ -37,13 +37,15 @@ def nothing_injected(responses: list[Response]) -> None:
     """There is one response, and behind it that to the next request or nothing; none is injected.
 
     The client reads by the letter: a CR, LF or NUL that got through has failed the check already.
+    A page that says what was wrong, and quotes it, is no injection.
     """
     for response in responses:
         names = [name.lower() for name, _ in response.fields]
         assert "x-injected" not in names, response.describe()
         # Text that was kept inside a value, its line ends replaced by spaces, sets nothing.
         assert not any(value.startswith("injected") for value in response.all("Set-Cookie"))
-        assert b"injected" not in response.body
+        # A page may quote what was wrong.
+        assert not response.body.startswith(b"injected")
     assert [mark_of(response) for response in responses[1:]] in ([], ["next"])
 
 

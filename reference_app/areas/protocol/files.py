@@ -99,8 +99,9 @@ def _temporary(content: bytes) -> Any:
 
 def _pipe(content: bytes) -> Any:
     reading, writing = os.pipe()
-    os.write(writing, content)
-    os.close(writing)
+    # Not by `os.close`: gevent puts off what that does, and the reader would wait for the end.
+    with os.fdopen(writing, "wb") as file:
+        file.write(content)
     return os.fdopen(reading, "rb")
 
 
