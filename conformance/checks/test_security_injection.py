@@ -44,7 +44,6 @@ def nothing_injected(responses: list[Response]) -> None:
         assert "x-injected" not in names, response.describe()
         # Text that was kept inside a value, its line ends replaced by spaces, sets nothing.
         assert not any(value.startswith("injected") for value in response.all("Set-Cookie"))
-        # A page may quote what was wrong.
         assert not response.body.startswith(b"injected")
     assert [mark_of(response) for response in responses[1:]] in ([], ["next"])
 
