@@ -197,9 +197,12 @@ def close_fails(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 
 @at("close/disconnected")
 def close_disconnected(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """A body that is longer than any buffer; the client leaves in the middle of it."""
+    """A body that is longer than any buffer; the client leaves in the middle of it.
+
+    In few blocks: a server that does not notice asks for all of them, and closes then.
+    """
     start_response(OK, [BINARY])
-    return Closeable(environ, (BIG_BLOCK for _ in range(1024)))
+    return Closeable(environ, (BIG_BLOCK * 16 for _ in range(64)))
 
 
 class _Own(Closeable):
