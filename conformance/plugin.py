@@ -181,11 +181,14 @@ class Run:
             self._events.write(json.dumps({"event": event, **details}) + "\n")
             self._events.flush()
 
-    def outcome_after(self, outcome: Outcome) -> tuple[Outcome, str]:
+    def outcome_after(
+        self, outcome: Outcome, expectation: Expectation | None
+    ) -> tuple[Outcome, str]:
         """The outcome of a check, seen what state it left the deployment in, which is put right.
 
         A deployment that died is started again for the next check, and one that failed a check and
-        does not answer afterwards as well, so that no check is blamed for an earlier one.
+        does not answer afterwards, or is known not to be sound then (`damages`), as well, so that
+        no check is blamed for an earlier one.
         """
         deployment = self.deployment
         failed = outcome in (Outcome.FAILED, Outcome.ERROR)
@@ -203,6 +206,9 @@ class Run:
             if self.broken is None and not deployment.controllable:
                 return Outcome.CRASHED, "the deployment went away during the check and came back\n"
             return outcome, "the deployment did not answer any more afterwards and was restarted\n"
+        if failed and expectation is not None and expectation.damages:
+            self._restart()
+            return outcome, "the deployment is listed as damaged by it and was restarted\n"
         return outcome, ""
 
     def _restart(self) -> None:
@@ -322,7 +328,7 @@ def pytest_runtest_makereport(
     message = _message(call)
     if call.when == "call":
         outcome = _outcome(call)
-        outcome, note = run.outcome_after(outcome)
+        outcome, note = run.outcome_after(outcome, expectation)
         message = note + message
     elif call.when == "teardown" and call.excinfo is None:
         run.emit("check", check=item.stash[_result])

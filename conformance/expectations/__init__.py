@@ -9,6 +9,7 @@
     python = "<3.14"                               # on which releases of Python; all if left out
     deployments = ["gunicorn-sync"]                # in a project's file: only these deployments
     crash = true                                   # the deployment dies; covers nothing else
+    damages = true                                 # what comes after it needs a fresh process
     varies = "Passes on the other weekdays."       # what outside of a run decides, if it does
 
 Checks that fail alike and for one reason share an entry, each by its whole id: `checks = [...]`.
@@ -33,7 +34,8 @@ from packaging.version import InvalidVersion, Version
 DIRECTORY = Path(__file__).parent
 
 _TEXTS = ("instead", "reason", "reference")
-_KEYS = {"check", "checks", *_TEXTS, "versions", "python", "deployments", "crash", "varies"}
+_TRUTHS = ("crash", "damages")
+_KEYS = {"check", "checks", *_TEXTS, *_TRUTHS, "versions", "python", "deployments", "varies"}
 
 
 class ExpectationError(Exception):
@@ -55,6 +57,8 @@ class Expectation:
     python: SpecifierSet
     deployments: tuple[str, ...]
     crash: bool
+    #: Whether the deployment is not sound after the check, so that it is started again.
+    damages: bool
     varies: str
     path: Path
     line: int
@@ -225,9 +229,11 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> list[Expectation]:
         raise ExpectationError(
             path, line, f"expected `deployments` as a list of names, found {deployments!r}"
         )
-    crash = entry.get("crash", False)
-    if not isinstance(crash, bool):
-        raise ExpectationError(path, line, f"expected `crash` to be true or false, found {crash!r}")
+    for key in _TRUTHS:
+        if not isinstance(entry.get(key, False), bool):
+            raise ExpectationError(
+                path, line, f"expected `{key}` to be true or false, found {entry[key]!r}"
+            )
     varies = entry.get("varies", "")
     if not isinstance(varies, str):
         raise ExpectationError(path, line, f"expected text for `varies`, found {varies!r}")
@@ -239,7 +245,8 @@ def _entry(path: Path, line: int, entry: dict[str, Any]) -> list[Expectation]:
             versions=releases[0],
             python=releases[1],
             deployments=tuple(deployments),
-            crash=crash,
+            crash=entry.get("crash", False),
+            damages=entry.get("damages", False),
             varies=varies.strip(),
             path=path,
             line=line,

@@ -45,6 +45,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
             threading.Event().wait()
         elif self.path == "/fail":
             status = 500
+        elif self.path == "/spoil":
+            self.server.spoilt = True
+        elif hasattr(self.server, "spoilt"):
+            body = b"spoilt"
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

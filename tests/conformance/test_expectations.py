@@ -44,7 +44,8 @@ def test_an_entry_is_read_with_its_place(tmp_path: Path) -> None:
 def test_what_is_left_out_is_all_versions_all_deployments_and_no_crash(tmp_path: Path) -> None:
     written(tmp_path, server=ENTRY)
     [entry] = expectations.read(tmp_path / "server.toml")
-    assert (str(entry.versions), entry.deployments, entry.crash) == ("", (), False)
+    assert (str(entry.versions), entry.deployments) == ("", ())
+    assert (entry.crash, entry.damages) == (False, False)
 
 
 def test_checks_that_fail_for_one_reason_share_an_entry(tmp_path: Path) -> None:
@@ -169,7 +170,10 @@ def changed(old: str, new: str) -> str:
     return "# a comment\n" + ENTRY.replace(old, new)
 
 
-KEYS = "check, checks, crash, deployments, instead, python, reason, reference, varies, versions"
+KEYS = (
+    "check, checks, crash, damages, deployments, instead, python, reason, reference, varies, "
+    "versions"
+)
 
 MALFORMED = {
     "not TOML": (
@@ -258,6 +262,10 @@ MALFORMED = {
     "crash as text": (
         ENTRY + 'crash = "yes"\n',
         ":1: expected `crash` to be true or false, found 'yes'",
+    ),
+    "damages as a number": (
+        ENTRY + "damages = 1\n",
+        ":1: expected `damages` to be true or false, found 1",
     ),
     "varies as a truth": (ENTRY + "varies = true\n", ":1: expected text for `varies`, found True"),
 }

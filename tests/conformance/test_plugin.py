@@ -35,6 +35,7 @@ CHECKS = {
     "ends-it": 'client.get("/die-for-good")',
     "lives": 'assert client.get("/ok").content == b"ok"',
     "not-http": "client.get('/ok').json()",
+    "spoils": 'client.get("/spoil"); assert client.get("/ok").content == b"ok"',
 }
 
 Judged = Callable[..., list[dict[str, Any]]]
@@ -221,6 +222,30 @@ def test_a_hang_is_a_failure_and_the_next_check_has_a_server(judged: Judged) -> 
         "waited 0.5 s for a status line: no byte came and the connection stayed open"
     )
     assert verdicts(events) == [("hangs", "fail"), ("lives", "pass")]
+
+
+RESTARTED = "the deployment is listed as damaged by it and was restarted\n"
+
+
+@pytest.mark.parametrize(
+    ("keys", "note", "verdict"),
+    [({"damages": "true"}, RESTARTED, "pass"), ({}, "", "fail")],
+    ids=["listed as damage", "not listed as damage"],
+)
+def test_after_a_check_that_damages_the_next_one_has_a_fresh_server(
+    judged: Judged, keys: dict[str, str], note: str, verdict: str
+) -> None:
+    events = judged("spoils", "lives", expectations=entry("spoils", **keys))
+    assert verdicts(events) == [("spoils", "deviation"), ("lives", verdict)]
+    assert message(events).startswith(f"{note}assert b'spoilt' == b'ok'")
+
+
+def test_a_check_that_damages_no_more_is_a_stale_entry_and_nothing_is_restarted(
+    judged: Judged,
+) -> None:
+    events = judged("passes", "lives", expectations=entry("passes", damages="true"))
+    assert verdicts(events) == [("passes", "fixed"), ("lives", "pass")]
+    assert message(events) == ""
 
 
 def test_a_server_that_cannot_be_started_again_ends_the_run_and_keeps_the_verdicts(

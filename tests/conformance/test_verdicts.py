@@ -23,6 +23,7 @@ def entry(*, crash: bool = False, varies: str = "") -> Expectation:
         python=SpecifierSet(),
         deployments=(),
         crash=crash,
+        damages=False,
         varies=varies,
         path=Path("server.toml"),
         line=1,
