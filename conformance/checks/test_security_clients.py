@@ -332,6 +332,7 @@ def test_answer_of_another(wire: Wire, capabilities: Capabilities, key: str) -> 
     assert read_json(wire.ask("GET", f"/wsgi/release?key={key}&patience={patience}"))["met"]
     for index, connection in enumerate(others):
         connection.send(marked(f"other-{index}", CLOSE))
+    for index, connection in enumerate(others):
         assert mark_of(connection.receive()) == f"other-{index}"
         connection.assert_closed()
     served(wire, VICTIMS)

@@ -32,7 +32,7 @@ READING = werkzeug("wsgi", "werkzeug.wsgi.get_input_stream")
 LINES = b"first\nsecond\r\n\nlast without an end"
 
 
-def read(wire: Wire, body: bytes, *steps: str) -> list[dict[str, Any]]:
+def read(wire: Wire, body: bytes, *steps: str, behind: bytes = NEXT) -> list[dict[str, Any]]:
     """What each of these reads of `wsgi.input` gave, for a request with this body.
 
     Another request follows on the same connection: a read past the end of the body that gets hold
@@ -40,7 +40,7 @@ def read(wire: Wire, body: bytes, *steps: str) -> list[dict[str, Any]]:
     """
     query = urlencode([("do", step) for step in steps])
     with wire.connect() as connection:
-        connection.request("POST", f"/wsgi/input?{query}", body=body, behind=NEXT)
+        connection.request("POST", f"/wsgi/input?{query}", body=body, behind=behind)
         return read_steps(connection.receive("POST"), len(steps))
 
 
@@ -236,8 +236,9 @@ MANY = ["x" * (number * 7 % 300) + "\n" for number in range(900)]
 )
 def test_many_lines(wire: Wire, step: str) -> None:
     """Lines of every length from 0 to 299 come out as they went in, wherever a buffer ends."""
-    # Both stop with the last line, before a read that would have to find the end of the body.
-    assert values(read(wire, "".join(MANY).encode(), step)) == [MANY]
+    # Both stop with the last line, before a read that would have to find the end of the body. The
+    # answer is long: a server that closes with another request unread might lose a part of it.
+    assert values(read(wire, "".join(MANY).encode(), step, behind=b"")) == [MANY]
 
 
 #: A body, and where it is cut so that a line, a line end and a size lie across the cuts.
