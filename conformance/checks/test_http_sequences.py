@@ -250,9 +250,13 @@ def test_unread_prefix(wire: Wire, method: str) -> None:
 def test_unread_invalid(wire: Wire, body: bytes) -> None:
     """An unread chunked body that turns out to be malformed ends the connection.
 
-    The request may have had its answer; nobody knows where another one begins.
+    The request may have had its answer; nobody knows where another one begins. To say so with 400
+    is as good as to close without a word: nothing behind the malformed body is taken for a request.
     """
-    only_first(wire, exchange(wire, request(IGNORE, CHUNKED, body=body), NEXT))
+    found = exchange(wire, request(IGNORE, CHUNKED, body=body), NEXT)
+    if len(found) == 2 and found[1].status == 400 and says_close(found[1]):
+        found.pop()
+    only_first(wire, found)
 
 
 @clause("http/desync/options-asterisk", "must", rfc9112("9.3"))
