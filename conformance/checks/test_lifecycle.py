@@ -334,7 +334,9 @@ def test_death_replaced(way: str, killed: Deaths) -> None:
     by another process."""
     death = died(killed, way)
     assert death.after is not None, f"no request was answered afterwards: {death.note}"
-    assert death.after != death.before, "the process that was to die still answers"
+    # Of several processes the one that was asked before need not be the one that died.
+    several = killed.sibling is not None
+    assert death.after != death.before or several, "the process that was to die still answers"
 
 
 @WAYS

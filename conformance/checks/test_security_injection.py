@@ -135,10 +135,16 @@ def test_harmless(wire: Wire, route: str) -> None:
     assert [mark_of(answer) for answer in found[1:]] in ([], ["next"])
 
 
+#: Seconds that an answer has before the client ends its side.
+PATIENCE_S = 2.0
+
+
 def everything(wire: Wire, data: bytes) -> bytes:
     """All that comes on a connection: the answer may be cut off, or for a client of HTTP/0.9."""
     with wire.connect() as connection:
         connection.send(data)
+        # The end of this side makes some drop what they had to answer; others wait for it.
+        connection.reacted(PATIENCE_S)
         connection.shutdown_write()
         received = connection.receive_end()
     alive(wire)

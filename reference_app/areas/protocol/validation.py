@@ -166,9 +166,10 @@ class Validation:
 
 def _pass_over_what_is_allowed(environ: WSGIEnvironment, report: _Report) -> None:
     """Keep from the validator what it objects to and PEP 3333 allows."""
-    if "QUERY_STRING" not in environ:
-        report.note("remark", text="QUERY_STRING is absent")
-        environ["QUERY_STRING"] = ""
+    for name in ("SCRIPT_NAME", "QUERY_STRING"):
+        if name not in environ:
+            report.note("remark", text=f"{name} is absent")
+            environ[name] = ""
     for name, value in list(environ.items()):
         if not isinstance(name, str) or "." in name or name in _CGI or name.startswith("HTTP_"):
             continue
