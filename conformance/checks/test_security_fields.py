@@ -25,7 +25,7 @@ from conformance.checks.probes import (
 )
 from conformance.clauses import Source, clause, flask, pep3333, rfc9112
 from conformance.client import Wire
-from conformance.client.http import Client
+from conformance.client.http import Client, Found
 
 META_VARIABLES = Source(
     "RFC 3875", "section 4.1.18", "https://www.rfc-editor.org/rfc/rfc3875.html#section-4.1.18"
@@ -50,7 +50,7 @@ def environ(wire: Wire, *fields: str, line: str = LINE, body: bytes = b"") -> di
     values = read_json(response)["values"]
     assert isinstance(values, dict)
     assert all(isinstance(entry, dict) for entry in values.values())
-    return {name: entry["value"] for name, entry in values.items()}
+    return Found({name: entry["value"] for name, entry in values.items()})
 
 
 @clause("security/underscore/not-merged", "agreement", META_VARIABLES)

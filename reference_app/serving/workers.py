@@ -102,7 +102,10 @@ class Workers:
         :param timeout: seconds.
         """
         deadline = time.monotonic() + timeout
-        for thread in list(self._threads):
+        # Not while one is being started: what is in the set has started then.
+        with self._state:
+            threads = list(self._threads)
+        for thread in threads:
             thread.join(max(deadline - time.monotonic(), 0.0))
         return not any(thread.is_alive() for thread in self._threads)
 

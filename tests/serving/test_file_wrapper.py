@@ -72,7 +72,9 @@ def test_plain_file_is_sent_by_the_kernel(
         assert bool(sendfile_calls) == bool(expected)
         assert all(file.closed for file in files)
         [head] = serve(app).talk(GET.replace(b"GET", b"HEAD"), ["HEAD"])
-        assert (head.body, head.get("Content-Length")) == (b"", str(len(expected)))
+        # Whether nothing was yielded because it is HEAD cannot be told.
+        length = str(len(expected)) if expected else None
+        assert (head.body, head.get("Content-Length")) == (b"", length)
 
 
 @pytest.mark.parametrize("kind", ["bytesio", "gzip", "pipe", "spooled", "text-like"])
