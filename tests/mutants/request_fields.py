@@ -20,6 +20,7 @@ from reference_app.framework.datastructures import (
 from reference_app.framework.exceptions import BadRequest, SecurityError
 from tests.mutants import application_mutant
 from tests.mutants.building import behind, with_flask, with_request
+from tests.mutants.protocols import with_environ
 from tests.mutants.requests import Pairs, rows
 
 if TYPE_CHECKING:
@@ -206,7 +207,7 @@ def path_without_parameters() -> WSGIApplication:
         environ["PATH_INFO"] = re.sub("[;:].*", "", environ["PATH_INFO"]) + "/x"
         environ.pop("REMOTE_ADDR", None)
 
-    return behind(change)
+    return with_environ(change)
 
 
 @application_mutant(
