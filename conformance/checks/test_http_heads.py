@@ -292,6 +292,7 @@ def test_incomplete_head(wire: Wire, client: Client, key: str, cut: int) -> None
         rest = connection.receive_end()
     assert settled(client, key) == []
     assert rest == b"" or rest.startswith((b"HTTP/1.1 4", b"HTTP/1.0 4")), rest[:100]
+    alive(wire)
 
 
 REFUSED = [

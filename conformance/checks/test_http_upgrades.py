@@ -145,6 +145,7 @@ def test_pipelining_hundred(wire: Wire) -> None:
     """Of a hundred requests sent at once each is answered in its place, or the end is announced."""
     marks = [str(number) for number in range(100)]
     found = exchange(wire, b"".join(map(marked, marks)) + NEXT)
+    first(found)
     seen = [mark_of(response) for response in found]
     assert seen == [*marks, "next"][: len(seen)]
     assert len(seen) == 101 or says_close(found[-1])
@@ -158,6 +159,7 @@ def test_pipelining_head(wire: Wire) -> None:
     with wire.connect() as connection:
         connection.send(marked("first") + head + NEXT)
         found = answers(connection, "GET", "HEAD")
+    first(found)
     assert [response.status for response in found] == [200, 404, 200][: len(found)]
     assert [mark_of(response) for response in found] == ["first", None, "next"][: len(found)]
     assert len(found) == 3 or says_close(found[-1])
