@@ -43,8 +43,11 @@ def served(wire: Wire, number: int, name: str = "other") -> None:
 
 
 def fewer(capabilities: Capabilities) -> int:
-    """One slow client fewer than there are handlers: one is left for the others."""
-    return min((capabilities.concurrency or MANY) - 1, MANY)
+    """Slow clients for half of the handlers: the rest is for the others.
+
+    Not for all but one: a connection that an earlier check has left may hold one for a while.
+    """
+    return max((capabilities.concurrency or MANY) // 2, 1)
 
 
 # Slow ones
