@@ -22,7 +22,7 @@ TIME_LIMIT_S = 2.0
 #: The same where whatever has to come has come, or will not: nothing can pass that waits for less.
 SHORT_LIMIT_S = 0.3
 #: How many servers share the checks that are run on one that does not answer.
-SIDE_BY_SIDE = 8
+SIDE_BY_SIDE = 24
 
 
 class Quiet:
