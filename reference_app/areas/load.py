@@ -27,7 +27,7 @@ BLOCK = 65536
 READ_BLOCK = 4096
 READ_LIMIT = 64 * 1024 * 1024
 #: After so many bytes a download that is watched says how far it is.
-NOTED = 1024 * 1024
+NOTED = 64 * 1024
 
 
 def register(app: Flask) -> None:
