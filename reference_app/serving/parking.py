@@ -92,23 +92,24 @@ class Parking:
         """Take out the connections whose deadline has passed, and return them."""
         now = time.monotonic()
         late = [c for c in list(self._parked.values()) if c.deadline < now]
-        return [c for c in late if self._claim(c)]
+        return [c for c in late if self.claim(c)]
 
     def claim_all(self) -> list[Connection]:
         """Take out all connections, and return them."""
-        return [c for c in list(self._parked.values()) if self._claim(c)]
+        return [c for c in list(self._parked.values()) if self.claim(c)]
 
     def claim_idlest(self) -> Connection | None:
         """Take out the connection that has been idle for longest, if there is any."""
         idle = [c for c in list(self._parked.values()) if not c.buffer]
         while idle:
             connection = min(idle, key=lambda c: c.deadline)
-            if self._claim(connection):
+            if self.claim(connection):
                 return connection
             idle.remove(connection)
         return None
 
-    def _claim(self, connection: Connection) -> bool:
+    def claim(self, connection: Connection) -> bool:
+        """Take out a connection; return False if somebody else has it."""
         claimed = self._parked.pop(connection.fileno(), None)
         if claimed is not None and claimed is not connection:
             # In this very moment the connection was taken by a worker, closed, and its descriptor

@@ -313,12 +313,12 @@ class BaseWSGIServer(socketserver.TCPServer):
         elif connection.started:
             connection.deadline = connection.started + timeouts.header
         elif connection.served:
-            if self.draining and not connection.buffer:
-                self.shutdown_request(connection)
-                return
             connection.deadline = now + timeouts.keep_alive
         # else: still waiting for its first byte, under the deadline that it was accepted with
         self.parking.park(connection)
+        # One that was parked too late for `server_close` to find it there.
+        if self.draining and self.parking.claim(connection):
+            self._keep_or_close(connection)
 
     def shutdown_request(self, request: Any) -> None:
         """Close a connection, at once or after it has been read on for a while."""

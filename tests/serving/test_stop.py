@@ -232,3 +232,32 @@ def test_child_that_ends_in_the_moment_of_the_stop_is_collected(
     server.serve_forever()
     server.server_close()
     assert collected == [99]
+
+
+def test_connection_whose_turn_ends_while_the_server_stops_is_closed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    settings = Settings(timeouts=Timeouts(keep_alive=PATIENCE, stop=PATIENCE))
+    live = Live(hello, threaded=True, settings=settings)
+    parking = live.server.parking
+    swept = threading.Event()
+    park, claim_all = parking.park, parking.claim_all
+
+    def park_late(connection: Any) -> None:
+        if connection.served:
+            swept.wait(PATIENCE)
+        park(connection)
+
+    def claim(*_: Any) -> Any:
+        claimed = claim_all()
+        swept.set()
+        return claimed
+
+    monkeypatch.setattr(parking, "park", park_late)
+    monkeypatch.setattr(parking, "claim_all", claim)
+    with live.connect() as client:
+        client.send(GET)
+        assert client.read_response().status == 200
+        live.close()
+        assert client.at_end()
+    assert not live.server.requests_lost
