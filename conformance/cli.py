@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import io
 import json
 import os
@@ -16,6 +17,7 @@ import tempfile
 import traceback
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +25,12 @@ from rich.console import Console
 
 from conformance import (
     __version__,
+    bisect,
     catalogue,
+    compare,
     doctor,
     expectations,
+    index,
     parity,
     registry,
     releases,
@@ -34,11 +39,12 @@ from conformance import (
 from conformance.backends import BackendError, EngineUnavailable
 from conformance.backends.remote import NAME, address_of, in_active_profiles
 from conformance.capabilities import Capabilities
+from conformance.clauses import Clause
 from conformance.client.wire import TIME_LIMIT_S
 from conformance.plugin import make_backend
 from conformance.progress import LiveProgress, PlainProgress
 from conformance.registry import Server
-from conformance.report import pages, terminal
+from conformance.report import comparison, pages, terminal
 from conformance.runner import EXIT_INTERRUPTED, Plan, Runner
 from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR, EXIT_USAGE, Verdict
 
@@ -51,6 +57,10 @@ _WRONG_USAGE = (
     catalogue.SelectionError,
     expectations.ExpectationError,
 )
+
+
+#: Two columns of a comparison differ.
+EXIT_DIFFERENT = 1
 
 
 class UsageError(Exception):
@@ -123,12 +133,6 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("names", nargs="*", metavar="NAME", help="servers, as `servers` lists them")
     _add_compose(run)
     run.add_argument(
-        "--backend",
-        choices=("auto", "docker", "process"),
-        default="auto",
-        help="containers or local processes; auto: containers where an engine answers",
-    )
-    run.add_argument(
         "--url",
         help="check what already runs there (http://HOST:PORT) instead of starting it; {name} "
         "in it stands for the server's name",
@@ -139,35 +143,8 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="with --url and no name: what the server can do, e.g. threads=8, keep-alive=true",
     )
-    run.add_argument(
-        "--jobs",
-        type=_positive,
-        default=DEFAULT_JOBS,
-        help="servers side by side (default %(default)s)",
-    )
-    run.add_argument(
-        "-k",
-        metavar="EXPR",
-        default="",
-        dest="expression",
-        help="only checks that match, as for pytest: 'routing or hooks', 'session and not flash'",
-    )
     run.add_argument("--results", metavar="DIR", type=Path, default=Path("results"))
-    run.add_argument("--framework", choices=("reference", "flask"), default="reference")
-    run.add_argument(
-        "--expectations",
-        metavar="DIR",
-        type=Path,
-        default=expectations.DIRECTORY,
-        help="where the known deviations are listed",
-    )
-    run.add_argument(
-        "--time-limit",
-        metavar="SECONDS",
-        type=_positive_seconds,
-        default=TIME_LIMIT_S,
-        help="how long a server may be silent before it hangs (default %(default)g)",
-    )
+    _add_run_options(run, "containers where an engine answers")
     run.add_argument(
         "--parity",
         action="store_true",
@@ -175,9 +152,120 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.set_defaults(call=_run)
 
+    _add_compare(commands)
+    _add_bisect(commands)
     examine = commands.add_parser("doctor", help="say what this machine can do")
     examine.set_defaults(call=_doctor)
     return parser
+
+
+def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "compare",
+        help="say what changes from one server, or release of it, to another",
+        description="A deployment is run; of a results file what it says is taken. "
+        "Exit status: 1 when they differ in a check of a level of --fail-on.",
+    )
+    parser.add_argument(
+        "targets",
+        nargs="+",
+        metavar="TARGET",
+        help=f"{releases.FORM}, as one argument; NAME@FIRST..LAST for every release between; "
+        "results.json or a directory with one, and :NAME for one of its servers",
+    )
+    _add_compose(parser)
+    _add_run_options(parser, "local processes where they can be, for no image has to be built")
+    parser.add_argument(
+        "--results",
+        metavar="DIR",
+        type=Path,
+        default=Path("results/compare"),
+        help="where the results of what is run go (default %(default)s)",
+    )
+    parser.add_argument("--format", choices=("terminal", "json", "markdown"), default="terminal")
+    parser.add_argument("--brief", action="store_true", help="on the terminal: leave out the bytes")
+    parser.add_argument(
+        "--fail-on",
+        metavar="LEVELS",
+        type=_levels,
+        default=("must",),
+        help="levels with a comma between them, `any` or `none` (default must)",
+    )
+    parser.set_defaults(call=_compare, url=None)
+
+
+def _add_bisect(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "bisect",
+        help="find the release in which a check changed",
+        description="Exit status: 0 it was found, 3 it was not: the reason is told.",
+    )
+    parser.add_argument(
+        "name", metavar="NAME", help="a server, as `servers` lists them; also NAME+pythonX.Y"
+    )
+    parser.add_argument("--check", metavar="ID", required=True)
+    parser.add_argument("--good", metavar="VERSION", required=True, help="a release that passes")
+    parser.add_argument(
+        "--bad", metavar="VERSION", required=True, help="one that fails; newer or older"
+    )
+    parser.add_argument("--pre-releases", action="store_true", help="look at these as well")
+    parser.add_argument("--yanked", action="store_true", help="look at withdrawn ones as well")
+    _add_compose(parser)
+    _add_run_options(parser, "a local process where it can be, for no image has to be built")
+    parser.add_argument("--format", choices=("terminal", "json"), default="terminal")
+    parser.set_defaults(call=_bisect, url=None, expression="")
+
+
+def _add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
+    """What every command takes that runs checks.
+
+    :param auto: what the backend `auto` is.
+    """
+    parser.add_argument(
+        "--backend",
+        choices=("auto", "docker", "process"),
+        default="auto",
+        help=f"containers or local processes; auto: {auto}",
+    )
+    parser.add_argument("--framework", choices=("reference", "flask"), default="reference")
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        default=DEFAULT_JOBS,
+        help="servers side by side (default %(default)s)",
+    )
+    parser.add_argument(
+        "-k",
+        metavar="EXPR",
+        default="",
+        dest="expression",
+        help="only checks that match, as for pytest: 'routing or hooks', 'session and not flash'",
+    )
+    parser.add_argument(
+        "--expectations",
+        metavar="DIR",
+        type=Path,
+        default=expectations.DIRECTORY,
+        help="where the known deviations are listed",
+    )
+    parser.add_argument(
+        "--time-limit",
+        metavar="SECONDS",
+        type=_positive_seconds,
+        default=TIME_LIMIT_S,
+        help="how long a server may be silent before it hangs (default %(default)g)",
+    )
+
+
+def _levels(text: str) -> tuple[str, ...]:
+    if text in ("any", "none"):
+        return compare.LEVELS if text == "any" else ()
+    found = tuple(text.split(","))
+    if not set(found) <= set(compare.LEVELS):
+        raise argparse.ArgumentTypeError(
+            f"expected some of {', '.join(compare.LEVELS)}, or any, or none; found {text!r}"
+        )
+    return found
 
 
 def _add_compose(parser: argparse.ArgumentParser) -> None:
@@ -361,7 +449,17 @@ def _run_servers(
     for server in servers:
         known = expectations.load(server.deployment, server.expectations, None, parsed.expectations)
         expectations.check_ids(known.values(), ids)
-    plan = Plan(
+    writer = results.Writer(parsed.results)
+    status = _run_plan(_plan(parsed, servers, checks, backend), writer, console)
+    terminal.write(results.load(writer.path), console, parity=parsed.parity)
+    print(f"results: {writer.path}")
+    return status
+
+
+def _plan(
+    parsed: argparse.Namespace, servers: Sequence[Server], checks: Sequence[Clause], backend: str
+) -> Plan:
+    return Plan(
         servers=servers,
         checks=checks,
         backend=make_backend(backend, parsed.url, parsed.framework, None),
@@ -373,13 +471,139 @@ def _run_servers(
         time_limit_s=parsed.time_limit,
         jobs=parsed.jobs,
     )
-    writer = results.Writer(parsed.results)
-    progress = (LiveProgress if console.is_terminal else PlainProgress)(console, len(checks))
+
+
+def _run_plan(
+    plan: Plan, writer: results.Writer, console: Console, *, failures: bool = True
+) -> int:
+    progress: LiveProgress | PlainProgress
+    if console.is_terminal:
+        progress = LiveProgress(console, len(plan.checks))
+    else:
+        progress = PlainProgress(console, len(plan.checks), failures=failures)
     with progress:
-        status = Runner(plan, writer, progress).run()
-    terminal.write(results.load(writer.path), console, parity=parsed.parity)
-    print(f"results: {writer.path}")
-    return status
+        return Runner(plan, writer, progress).run()
+
+
+def _runner(
+    parsed: argparse.Namespace, servers: Sequence[Server], directory: Path, console: Console
+) -> compare.Run:
+    """What runs deployments for a comparison, and keeps the results in a directory."""
+    checks = catalogue.collect(parsed.expression)
+
+    def run(names: Sequence[str], only: dict[str, Sequence[str]] | None) -> list[compare.Column]:
+        selected = releases.select(servers, names)
+        plan = _plan(parsed, selected, checks, _backend_of(parsed, selected, console))
+        plan.only = only or {}
+        writer = results.Writer(directory / "again" if only else directory)
+        # What is expected of a release is not written anywhere.
+        if _run_plan(plan, writer, console, failures=False) == EXIT_INTERRUPTED:
+            raise KeyboardInterrupt
+        return compare.columns(results.load(writer.path))
+
+    return run
+
+
+def _backend_of(parsed: argparse.Namespace, servers: Sequence[Server], console: Console) -> str:
+    """Unlike for a run, `auto` is local processes: of each release an image would be built."""
+    if parsed.backend == "auto" and not any(server.missing("process") for server in servers):
+        return "process"
+    return _backend_name(parsed, console)
+
+
+def _compare(parsed: argparse.Namespace) -> int:
+    servers = registry.load(parsed.compose)
+    names: list[str] = []
+    recorded: dict[str, compare.Column] = {}
+    for target in parsed.targets:
+        file = compare.file_of(target, servers)
+        if file is None:
+            names += compare.expand(target, servers)
+            continue
+        path, name = file
+        for column in compare.columns(results.load(path), None if name is None else [name]):
+            # The same deployment may be in two files.
+            label = column.name if column.name not in recorded else f"{column.name} ({path})"
+            recorded[label] = replace(column, name=label)
+            names.append(label)
+    names = list(dict.fromkeys(names))
+    if len(names) < 2:
+        raise UsageError(
+            f"expected two targets or more, or one of several releases (NAME@FIRST..LAST); "
+            f"found {', '.join(names)}"
+        )
+    run = _runner(parsed, servers, parsed.results, _Console(highlight=False, stderr=True))
+    found, pairs = compare.compare(names, run, recorded)
+    if parsed.format == "json":
+        print(json.dumps(compare.as_json(pairs, found), indent=2))
+    elif parsed.format == "markdown":
+        print(comparison.markdown(found, pairs), end="")
+    else:
+        comparison.terminal(found, pairs, _console(), parsed.brief)
+    if any(column.error is not None for column in found):
+        return EXIT_ERROR
+    if pairs:
+        differ = any(compared.differ_in(parsed.fail_on) for compared in pairs)
+    else:
+        differ = any(row.check["level"] in parsed.fail_on for row in compare.rows(found))
+    return EXIT_DIFFERENT if differ else EXIT_AS_EXPECTED
+
+
+def _bisect(parsed: argparse.Namespace) -> int:
+    servers = registry.load(parsed.compose)
+    [server] = releases.select(servers, [parsed.name])
+    if server.version is None or (
+        server.base is not None and server.base.version != server.version
+    ):
+        raise UsageError(f"expected a server whose releases are known, found {parsed.name!r}")
+    known = [check.id for check in catalogue.collect()]
+    if parsed.check not in known:
+        close = difflib.get_close_matches(parsed.check, known, n=3)
+        raise UsageError(f"no check is called {parsed.check!r}; close: {', '.join(close)}")
+    for version in (parsed.good, parsed.bad):
+        releases.at(server, version)
+        if index.find(server.project, version) is None:
+            raise UsageError(f"{server.project} has no release {version}")
+    between = index.between(
+        *(server.project, parsed.good, parsed.bad),
+        pre_releases=parsed.pre_releases,
+        yanked=parsed.yanked,
+    )
+    console = _Console(highlight=False, stderr=parsed.format != "terminal")
+    console.print(
+        f"{len(between)} releases of {server.project}, about {bisect.runs_needed(len(between))} "
+        f"of them to look at",
+        soft_wrap=True,
+    )
+    steps: list[bisect.Step] = []
+    with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
+        run = _runner(parsed, servers, Path(directory), _Console(file=io.StringIO()))
+
+        def judge(asked: Sequence[index.Release]) -> list[bisect.Step]:
+            names = [releases.at(server, str(release.version)).name for release in asked]
+            found = run(names, {name: [parsed.check] for name in names})
+            told = [
+                bisect.step(release, column, parsed.check)
+                for release, column in zip(asked, found, strict=True)
+            ]
+            for step in told:
+                console.print(comparison.step(step), soft_wrap=True)
+            steps.extend(told)
+            return told
+
+        try:
+            found = bisect.bisect(between, judge)
+        except bisect.NotFound as error:
+            if parsed.format == "json":
+                document = {"steps": [step.as_json() for step in steps], "found": None}
+                print(json.dumps({**document, "error": str(error)}, indent=2))
+            print(f"wsgi-conform: {error}", file=sys.stderr)
+            return EXIT_ERROR
+    if parsed.format == "json":
+        print(json.dumps(bisect.as_json(parsed.check, steps, found), indent=2))
+    else:
+        comparison.bisection(parsed.check, found, console)
+    return EXIT_AS_EXPECTED
 
 
 def _backend_name(parsed: argparse.Namespace, console: Console) -> str:

@@ -81,6 +81,12 @@ def find(project: str, version: str) -> Release | None:
     return next((found for found in releases(project) if found.version == wanted), None)
 
 
+def order(one: str, other: str) -> int:
+    """Whether a version is older than another (-1), the same (0) or newer (1)."""
+    first, second = Version(one), Version(other)
+    return (first > second) - (first < second)
+
+
 def between(
     project: str, first: str, last: str, *, pre_releases: bool = False, yanked: bool = False
 ) -> list[Release]:

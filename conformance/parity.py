@@ -346,12 +346,12 @@ class Comparison:
             # A failure is told by more than bytes, by a silence at a wrong moment for example.
             "same": found == expected and check["verdict"] in ("pass", "fixed"),
             "answer": hashlib.sha256(repr(sorted(found)).encode()).hexdigest()[:12],
-            "differences": list(_differences(expected, found)),
+            "differences": list(differences(expected, found)),
         }
 
 
-def _differences(expected: frozenset[Pair], found: frozenset[Pair]) -> Iterator[str]:
-    """What the reference answered and this deployment did not (`-`), and the reverse (`+`)."""
+def differences(expected: frozenset[Pair], found: frozenset[Pair]) -> Iterator[str]:
+    """What one deployment answered and the other did not (`-`), and the reverse (`+`)."""
     lines: list[str] = []
     asked = sorted({request for request, _ in expected ^ found})
     for request in asked:
@@ -359,7 +359,7 @@ def _differences(expected: frozenset[Pair], found: frozenset[Pair]) -> Iterator[
         ours = {answer for question, answer in found if question == request}
         lines.append(f"  {request.partition(chr(13))[0]}")
         if not theirs or not ours:
-            lines.append("+ only asked here" if ours else "- only asked of the reference")
+            lines.append("+ only asked here" if ours else "- only asked there")
             continue
         before = {line for answer in theirs for line in answer.split("\n")}
         after = {line for answer in ours for line in answer.split("\n")}

@@ -26,11 +26,15 @@ def counts(found: Counter[str]) -> str:
 
 
 class PlainProgress:
-    """A line per server when it is ready and when it is done, for logs and pipes."""
+    """A line per server when it is ready and when it is done, for logs and pipes.
 
-    def __init__(self, console: Console, total: int) -> None:
+    :param failures: whether there is a line for what is not as expected as well.
+    """
+
+    def __init__(self, console: Console, total: int, *, failures: bool = True) -> None:
         self._console = console
         self._total = total
+        self._failures = failures
         self._found: dict[str, Counter[str]] = {}
         self._clock: dict[str, float] = {}
 
@@ -49,7 +53,7 @@ class PlainProgress:
 
     def checked(self, server: Server, check: dict[str, Any]) -> None:
         self._found.setdefault(server.name, Counter())[check["verdict"]] += 1
-        if check["verdict"] in (Verdict.FAIL, Verdict.FIXED, Verdict.ERROR):
+        if self._failures and check["verdict"] in (Verdict.FAIL, Verdict.FIXED, Verdict.ERROR):
             self._line(f"{server.name}: {check['verdict']}: {check['id']}")
 
     def done(self, server: Server, error: str | None) -> None:

@@ -38,7 +38,10 @@ OWN_TIME = timedelta(days=2)
 #: How often it is looked at again what of that there is.
 _ROUNDS = 3
 
-_FORM = re.compile(r"([^@+\s]+)(?:@([^@+\s]*))?(?:\+python(\d+\.\d+))?(?:\s+(\S.*))?")
+_FORM = re.compile(
+    r"(?P<name>[^@+\s]+)(?:@(?P<version>[^@+\s]*))?(?:\+python(?P<python>\d+\.\d+))?"
+    r"(?:\s+(?P<options>\S.*))?"
+)
 
 
 class UnknownRelease(UnknownServer):
@@ -90,7 +93,7 @@ def at(server: Server, version: str) -> Server:
             f"{server.name} has no other release: it does not come from the distribution "
             f"{server.project!r} by its requirements"
         )
-    return _vary(server, f"@{version}", version=version)
+    return _vary(server, {"version": version}, version=version)
 
 
 def on_python(server: Server, python: str) -> Server:
@@ -98,7 +101,7 @@ def on_python(server: Server, python: str) -> Server:
 
     :param python: as "3.13".
     """
-    return _vary(server, f"+python{python}", python=python)
+    return _vary(server, {"python": python}, python=python)
 
 
 def with_options(server: Server, options: str) -> Server:
@@ -117,16 +120,24 @@ def with_options(server: Server, options: str) -> Server:
     place = len(known) - known[-1].startswith("reference_app.")
     # In the file, a dollar sign begins a variable.
     known[place:place] = [word.replace("$", "$$") for word in words]
-    return _vary(server, f" {options}", service={**server.service, "command": known})
+    service = {**server.service, "command": known}
+    return _vary(server, {"options": options}, service=service)
 
 
-def _vary(server: Server, suffix: str, **changes: Any) -> Server:
+def _vary(server: Server, parts: Mapping[str, str], **changes: Any) -> Server:
     base = server.base or server
+    match = _FORM.fullmatch(server.name)
+    assert match is not None
+    known = {**match.groupdict(), **parts}
+    version, python = known["version"], known["python"]
+    suffix = f"@{version}" if version else ""
+    suffix += f"+python{python}" if python else ""
     service = dict(changes.pop("service", server.service))
-    if "image" in service and ("version" in changes or "python" in changes):
+    if "image" in base.service and suffix:
         # A tag has no `+` and no `!`.
-        service["image"] += re.sub(r"[^A-Za-z0-9_.-]", "_", f"-{suffix[1:]}")
-    return replace(server, name=server.name + suffix, service=service, base=base, **changes)
+        service["image"] = base.service["image"] + re.sub(r"[^A-Za-z0-9_.-]", "-", f"-{suffix[1:]}")
+    name = base.name + suffix + (f" {known['options']}" if known["options"] else "")
+    return replace(server, name=name, service=service, base=base, **changes)
 
 
 def resolve(server: Server, python: str, installers: environments.Installers) -> Path | None:
