@@ -13,7 +13,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all lint format images base-image catalogue requirements bench fuzz clean
+.PHONY: help test test-all lint format images base-image catalogue upgrades requirements bench fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -59,6 +59,10 @@ catalogue: $(READY) ## write anew what is generated from the code
 	$(BIN)/wsgi-conform checks --format markdown > docs/checks.md
 	$(BIN)/wsgi-conform servers --format markdown > docs/servers.md
 	$(BIN)/python -m conformance.report.coverage > docs/coverage.md
+	$(BIN)/python -m conformance.report.upgrades > docs/upgrades.md
+
+upgrades: $(READY) ## run the pairs of releases with a known fix: does the suite notice?
+	$(BIN)/python -m conformance.upgrades $(SERVERS)
 
 requirements: $(READY) ## pin what environments and images install, as of today
 	for file in docker/requirements/*.in; do $(COMPILE) $$file --output-file $${file%.in}.txt || exit 1; done
