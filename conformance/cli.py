@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import io
 import json
 import os
@@ -29,9 +30,10 @@ from conformance import (
     parity,
     registry,
     releases,
+    replay,
     results,
 )
-from conformance.backends import BackendError, EngineUnavailable
+from conformance.backends import Address, BackendError, EngineUnavailable
 from conformance.backends.remote import NAME, address_of, in_active_profiles
 from conformance.capabilities import Capabilities
 from conformance.client.wire import TIME_LIMIT_S
@@ -39,9 +41,12 @@ from conformance.plugin import make_backend
 from conformance.progress import LiveProgress, PlainProgress
 from conformance.registry import Server
 from conformance.report import pages, terminal
+from conformance.report.exchanges import Again
 from conformance.runner import EXIT_INTERRUPTED, Plan, Runner
 from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR, EXIT_USAGE, Verdict
 
+#: Where results are, unless something else is said.
+RESULTS = Path("results")
 #: Pytest processes side by side. They wait more than they compute, hence more than processors.
 DEFAULT_JOBS = (os.cpu_count() or 2) * 2
 
@@ -50,6 +55,7 @@ _WRONG_USAGE = (
     registry.UnknownServer,
     catalogue.SelectionError,
     expectations.ExpectationError,
+    replay.SourceError,
 )
 
 
@@ -105,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
         "--results",
         metavar="DIR",
         type=Path,
-        default=Path("results"),
+        default=RESULTS,
         help="the run whose verdicts the table shows (default %(default)s)",
     )
     servers.set_defaults(call=_servers)
@@ -122,12 +128,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     run.add_argument("names", nargs="*", metavar="NAME", help="servers, as `servers` lists them")
     _add_compose(run)
-    run.add_argument(
-        "--backend",
-        choices=("auto", "docker", "process"),
-        default="auto",
-        help="containers or local processes; auto: containers where an engine answers",
-    )
+    _add_backend(run)
     run.add_argument(
         "--url",
         help="check what already runs there (http://HOST:PORT) instead of starting it; {name} "
@@ -152,8 +153,7 @@ def _parser() -> argparse.ArgumentParser:
         dest="expression",
         help="only checks that match, as for pytest: 'routing or hooks', 'session and not flash'",
     )
-    run.add_argument("--results", metavar="DIR", type=Path, default=Path("results"))
-    run.add_argument("--framework", choices=("reference", "flask"), default="reference")
+    run.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
     run.add_argument(
         "--expectations",
         metavar="DIR",
@@ -161,19 +161,51 @@ def _parser() -> argparse.ArgumentParser:
         default=expectations.DIRECTORY,
         help="where the known deviations are listed",
     )
-    run.add_argument(
-        "--time-limit",
-        metavar="SECONDS",
-        type=_positive_seconds,
-        default=TIME_LIMIT_S,
-        help="how long a server may be silent before it hangs (default %(default)g)",
-    )
+    _add_time_limit(run)
     run.add_argument(
         "--parity",
         action="store_true",
         help=f"show as well what is the same as {parity.REFERENCE}'s, which has to be in the run",
     )
     run.set_defaults(call=_run)
+
+    again = commands.add_parser(
+        "replay",
+        help="send what a run has recorded once more, and show both answers",
+        description="Exit status: 0 it was sent, whatever came back; 2 wrong usage; 3 the "
+        "deployment did not start, nothing listens there, or not every byte is recorded.",
+    )
+    again.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a check's id, or a file with the bytes of a request (- for standard input)",
+    )
+    again.add_argument(
+        "target",
+        metavar="TARGET",
+        help="a server as `servers` lists it, NAME@VERSION, or http://HOST:PORT",
+    )
+    _add_compose(again)
+    again.add_argument(
+        "--results",
+        metavar="DIR",
+        type=Path,
+        default=RESULTS,
+        help="the run that recorded it (default %(default)s)",
+    )
+    again.add_argument(
+        "--recorded-on",
+        metavar="NAME",
+        help=f"the server whose exchanges are sent (TARGET where it was in the run, "
+        f"else {parity.REFERENCE})",
+    )
+    again.add_argument(
+        "--exchange", metavar="N", type=_positive, help="only this one of the check's"
+    )
+    _add_backend(again)
+    _add_time_limit(again)
+    again.add_argument("--format", choices=("terminal", "json"), default="terminal")
+    again.set_defaults(call=_replay)
 
     examine = commands.add_parser("doctor", help="say what this machine can do")
     examine.set_defaults(call=_doctor)
@@ -186,6 +218,26 @@ def _add_compose(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         help="another registry than the one that comes along",
+    )
+
+
+def _add_backend(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--backend",
+        choices=("auto", "docker", "process"),
+        default="auto",
+        help="containers or local processes; auto: containers where an engine answers",
+    )
+    parser.add_argument("--framework", choices=("reference", "flask"), default="reference")
+
+
+def _add_time_limit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--time-limit",
+        metavar="SECONDS",
+        type=_positive_seconds,
+        default=TIME_LIMIT_S,
+        help="how long a server may be silent before it hangs (default %(default)g)",
     )
 
 
@@ -342,11 +394,8 @@ def _run_servers(
     parsed: argparse.Namespace, servers: Sequence[Server], backend: str, console: Console
 ) -> int:
     if parsed.url is not None:
-        try:
-            for server in servers:
-                address_of(parsed.url.replace(NAME, server.name))
-        except BackendError as error:
-            raise UsageError(str(error)) from error
+        for server in servers:
+            _address(parsed.url.replace(NAME, server.name))
         if len(servers) > 1 and NAME not in parsed.url:
             raise UsageError(
                 f"--url for {len(servers)} servers needs {NAME} in it, for each one's name"
@@ -377,9 +426,59 @@ def _run_servers(
     progress = (LiveProgress if console.is_terminal else PlainProgress)(console, len(checks))
     with progress:
         status = Runner(plan, writer, progress).run()
-    terminal.write(results.load(writer.path), console, parity=parsed.parity)
+    terminal.write(results.load(writer.path), console, parity=parsed.parity, again=_again(parsed))
     print(f"results: {writer.path}")
     return status
+
+
+def _again(parsed: argparse.Namespace) -> Again:
+    """How what this run records is sent once more: with those of its options that say otherwise."""
+    usual: dict[str, object] = {"results": RESULTS}
+    if parsed.url is None:
+        usual |= {"compose": None, "backend": "auto", "framework": "reference"}
+    options: list[str] = []
+    for name, value in usual.items():
+        if getattr(parsed, name) != value:
+            options += [f"--{name}", str(getattr(parsed, name))]
+    return Again(parsed.url, tuple(options))
+
+
+def _replay(parsed: argparse.Namespace) -> int:
+    parsed.url = parsed.target if "://" in parsed.target else None
+    if parsed.url is not None:
+        target = replay.Target(parsed.target, _address(parsed.url))
+    else:
+        [server] = releases.select(registry.load(parsed.compose), [parsed.target])
+    source = replay.find(
+        parsed.source,
+        parsed.results / results.FILE_NAME,
+        parsed.target,
+        recorded_on=parsed.recorded_on,
+        exchange=parsed.exchange,
+    )
+    with contextlib.ExitStack() as stack:
+        if parsed.url is None:
+            name = _backend_name(parsed, _Console(stderr=True, highlight=False))
+            backend = make_backend(name, None, parsed.framework, None)
+            target = stack.enter_context(replay.started(backend, server))
+        sender = stack.enter_context(replay.Replay(target, parsed.time_limit))
+        if parsed.format == "json":
+            found = list(sender.send(source))
+            print(json.dumps(replay.as_json(source, target, found), indent=2))
+        else:
+            found = []
+            print(replay.heading(source, target))
+            for replayed in sender.send(source):
+                found.append(replayed)
+                print("\n".join(["", *replay.told(replayed, source)]))
+    return EXIT_ERROR if any(replayed.refused for replayed in found) else EXIT_AS_EXPECTED
+
+
+def _address(url: str) -> Address:
+    try:
+        return address_of(url)
+    except BackendError as error:
+        raise UsageError(str(error)) from error
 
 
 def _backend_name(parsed: argparse.Namespace, console: Console) -> str:
