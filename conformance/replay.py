@@ -24,6 +24,7 @@ from conformance.client import Connection, ConnectionClosed, Wire
 from conformance.client.again import send_again
 from conformance.registry import Server
 from conformance.report import exchanges
+from conformance.runner import Interrupts
 
 #: Standard input as a source.
 STANDARD_INPUT = "-"
@@ -214,13 +215,21 @@ def started(backend: Backend, server: Server) -> Iterator[Target]:
     failed = backend.prepare([server]).get(server.name)
     if failed is not None:
         raise BackendError(failed)
-    deployment = backend.start(server, uuid4().hex)
-    try:
-        identity = readiness.wait_until_ready(deployment)
-        version = identity.version_of(server.project) or server.version
-        yield Target(server.name, deployment.address, version, deployment)
-    finally:
-        deployment.stop()
+    deployment: Deployment | None = None
+
+    def stop(grace_s: float | None = None) -> None:
+        if deployment is not None:
+            deployment.stop(grace_s)
+
+    with Interrupts(lambda: stop(grace_s=0)) as interrupts:
+        try:
+            deployment = backend.start(server, uuid4().hex)
+            identity = readiness.wait_until_ready(deployment)
+            version = identity.version_of(server.project) or server.version
+            yield Target(server.name, deployment.address, version, deployment)
+        finally:
+            interrupts.hold()
+            stop()
 
 
 # Sending

@@ -17,6 +17,9 @@ from rich.text import Text
 from conformance.report import curl, exchanges
 from conformance.verdicts import Verdict
 
+#: An error that says nothing of the check: its server did not start, or broke off before it.
+_NOT_RUN = "not run"
+
 SIGNS: dict[str, str] = {
     Verdict.PASS: "+",
     Verdict.DEVIATION: "d",
@@ -24,6 +27,7 @@ SIGNS: dict[str, str] = {
     Verdict.FIXED: "X",
     Verdict.NOT_APPLICABLE: ".",
     Verdict.ERROR: "E",
+    _NOT_RUN: "E",
 }
 STYLES: dict[str, str] = {
     Verdict.PASS: "green",
@@ -32,6 +36,7 @@ STYLES: dict[str, str] = {
     Verdict.FIXED: "bold cyan",
     Verdict.NOT_APPLICABLE: "dim",
     Verdict.ERROR: "bold magenta",
+    _NOT_RUN: "bold magenta",
 }
 _MEANING = {
     Verdict.PASS: "pass",
@@ -45,7 +50,15 @@ _MEANING = {
 _CELL = 4
 _UNEXPECTED = (Verdict.ERROR, Verdict.FAIL, Verdict.FIXED)
 #: What decides the colour of an area's count.
-_WORST_FIRST = (*_UNEXPECTED, Verdict.DEVIATION, Verdict.PASS, "differs", "conforms", "same")
+_WORST_FIRST = (
+    *_UNEXPECTED,
+    _NOT_RUN,
+    Verdict.DEVIATION,
+    Verdict.PASS,
+    "differs",
+    "conforms",
+    "same",
+)
 #: How much of an exchange is shown, in bytes a direction.
 _BYTES_SHOWN = 600
 
@@ -107,12 +120,18 @@ class _Kind:
     unremarkable: tuple[str, ...]
 
 
+def _cell(check: dict[str, Any]) -> str:
+    """The verdict; one that was written for want of a server is told apart."""
+    not_run = check["verdict"] == Verdict.ERROR and check["message"].startswith(_NOT_RUN)
+    return _NOT_RUN if not_run else str(check["verdict"])
+
+
 _VERDICTS = _Kind(
-    cell=lambda check: str(check["verdict"]),
+    cell=_cell,
     signs=SIGNS,
     styles=STYLES,
     counted=Verdict.PASS,
-    unremarkable=("", Verdict.PASS, Verdict.NOT_APPLICABLE),
+    unremarkable=("", Verdict.PASS, Verdict.NOT_APPLICABLE, _NOT_RUN),
 )
 
 
@@ -146,6 +165,19 @@ def _matrix(servers: list[dict[str, Any]], console: Console) -> None:
     used = {check["verdict"] for check in checks}
     legend = [f"{SIGNS[verdict]} {_MEANING[verdict]}" for verdict in Verdict if verdict in used]
     _print(console, f"\nareas count what passes; {', '.join(legend)}\n", "dim")
+    if len(servers) == 1:
+        _not_applicable(servers[0], console)
+
+
+def _not_applicable(server: dict[str, Any], console: Console) -> None:
+    """Why checks do not apply, and how many; of one server, since each has reasons of its own."""
+    reasons = Counter(
+        check["message"] for check in server["checks"] if check["verdict"] == Verdict.NOT_APPLICABLE
+    )
+    for reason, number in reasons.most_common():
+        _print(console, f"{number} not applicable: {reason}")
+    if reasons:
+        _print(console, "")
 
 
 def _parity(servers: list[dict[str, Any]], console: Console) -> None:
@@ -239,9 +271,7 @@ def _unexpected(server: dict[str, Any], console: Console, again: exchanges.Again
     follow: dict[str, list[str]] = {}
     for check in server["checks"]:
         verdict = Verdict(check["verdict"])
-        if verdict not in _UNEXPECTED or (
-            server["error"] and check["message"].startswith("not run")
-        ):
+        if verdict not in _UNEXPECTED or (server["error"] and _cell(check) == _NOT_RUN):
             continue
         if verdict is Verdict.FAIL and (root := root_of(check["id"], failed)) != check["id"]:
             follow.setdefault(root, []).append(check["id"])
