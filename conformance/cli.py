@@ -138,7 +138,8 @@ def _parser() -> argparse.ArgumentParser:
         "--capability",
         action="append",
         metavar="NAME=VALUE",
-        help="with --url and no name: what the server can do, e.g. threads=8, keep-alive=true",
+        help="with --url and no name: what the server can do, e.g. threads=8, keep-alive=true; "
+        "what is not declared is not checked",
     )
     run.add_argument(
         "--jobs",
@@ -334,13 +335,19 @@ def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    console = _console()
     with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
         if parsed.url is not None and not parsed.names and NAME not in parsed.url:
             parsed.compose = _remote_registry(Path(directory), parsed.url, parsed.capability or [])
+            if not parsed.capability:
+                console.print(
+                    "nothing is declared of it (--capability): taken to handle one request at a "
+                    "time, and one on a connection",
+                    soft_wrap=True,
+                )
         elif parsed.capability:
             raise UsageError("--capability goes with --url and no server's name")
         servers = releases.select(registry.load(parsed.compose), parsed.names)
-        console = _console()
         backend = _backend_name(parsed, console)
         if not parsed.names:
             servers = _those_that_run(servers, backend, parsed.url, console)

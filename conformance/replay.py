@@ -238,9 +238,8 @@ def started(backend: Backend, server: Server) -> Iterator[Target]:
 class Replay:
     """Sends exchanges to one address, as they went out then.
 
-    What was on one connection goes on one connection, as long as it lasts, and what went on at the
-    same time goes out at the same time: a check of concurrency holds requests until others have
-    come. A context manager.
+    What was on one connection goes on one connection, and what went on at the same time goes out at
+    the same time: a check of concurrency holds requests until others have come. A context manager.
 
     :param time_limit_s: seconds of silence after which no answer is waited for any more.
     """
@@ -312,7 +311,8 @@ class Replay:
         answered = exchange.ended == "answered"
         if answered and closed:
             notes.append("the peer closed the connection after that")
-        if answered and not closed and any(other > number for other in same):
+        if answered and number != same[-1]:
+            # Also where it is closed: what the next one meets there is what this is about.
             self._kept[name] = connection
         else:
             connection.close()

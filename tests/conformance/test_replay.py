@@ -110,8 +110,19 @@ def test_what_was_on_one_connection_goes_on_one() -> None:
     ]
 
 
+def test_what_the_peer_does_not_keep_is_met_closed() -> None:
+    """That is what a check of kept connections is about: a new one would hide it."""
+    nothing = exchange(response=b"", at=1.0, ended="closed", answers=0)
+    with peer(says(ANSWER)) as to:
+        first, second = sent(to, exchange(), nothing)
+    assert first.notes == ["the peer closed the connection after that"]
+    assert second.found is not None
+    assert second.found["ended"] in ("closed", "reset")
+    assert second.same
+
+
 def test_what_cannot_be_on_the_same_connection_says_so() -> None:
-    with peer(says(ANSWER), says(ANSWER)) as to:
+    with peer(says(b"no response"), says(ANSWER)) as to:
         _, second = sent(to, exchange(), exchange(at=1.0))
     assert second.notes[0] == "it was not the first on its connection, and went on a new one now"
 
@@ -326,8 +337,8 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
         ),
         (
             [CHECK, "--results", "elsewhere"],
-            f"{CHECK!r} is no file, and there is no elsewhere/results.json that it could be a check "
-            "in: `wsgi-conform run` writes one, and --results says where it is",
+            f"{CHECK!r} is no file, and there is no elsewhere/results.json that it could be a "
+            "check in: `wsgi-conform run` writes one, and --results says where it is",
         ),
         (["empty"], "empty is empty: there is nothing to send"),
         (
