@@ -264,7 +264,7 @@ class Replay:
         :raises BackendError: no connection is to be had.
         """
         if source.whole:
-            exchange, _ = send_again(self._connect(), source.whole, {})
+            exchange = send_again(self._connect(), source.whole, {})
             yield Replayed(1, None, exchange.as_json())
             return
         for together in _together(source):
@@ -307,9 +307,9 @@ class Replay:
             )
             return Replayed(number, recorded, refused=reason)
         connection = connection or self._connect()
-        exchange, closed = send_again(connection, request["text"].encode("latin-1"), recorded)
+        exchange = send_again(connection, request["text"].encode("latin-1"), recorded)
         answered = exchange.ended == "answered"
-        if answered and closed:
+        if answered and connection.ended:
             notes.append("the peer closed the connection after that")
         if answered and number != same[-1]:
             # Also where it is closed: what the next one meets there is what this is about.

@@ -302,12 +302,16 @@ class Connection:
             self._exchange.looked = True
         return bool(self._buffer) or bool(select.select([self._socket], [], [], patience_s)[0])
 
-    def receive_ahead(self) -> bool:
-        """Receive what comes next, to be read later; False at the end of the connection.
+    def receive_ahead(self, patience_s: float) -> bool:
+        """Receive what comes next, to be read later; False if nothing comes, or the end does."""
+        self._current().looked = True
+        there = not self._ended and bool(select.select([self._socket], [], [], patience_s)[0])
+        return there and self._more("more bytes", end_is_wrong=False)
 
-        :raises TimedOut: neither came.
-        """
-        return self._more("more bytes or the end of the connection", end_is_wrong=False)
+    @property
+    def ended(self) -> bool:
+        """Whether the peer has ended the connection, as far as it was read."""
+        return self._ended
 
     def receive_end(self) -> bytes:
         """Read until the peer closes; return what came before that, usually nothing.

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import signal
 import socket
+import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -21,7 +24,7 @@ from conformance.client import Wire
 from conformance.client.exchanges import BYTES_KEPT
 from tests.conformance.deployments import compose
 from tests.conformance.peer import Peer, Script, peer, read_head, says
-from tests.conformance.test_cli import SCHEMA
+from tests.conformance.test_cli import SCHEMA, command, left_by, owned
 from tests.conformance.test_terminal import check, document, server
 
 CHECK = "routing/static-rule"
@@ -261,6 +264,23 @@ def test_answers_to_pipelined_requests_are_read_by_their_methods() -> None:
     assert found.found["answers"] == 2
 
 
+def test_bytes_that_are_left_over_are_those_of_their_exchange() -> None:
+    """An answer to HEAD that has a body is in the way of the next one, as it was."""
+
+    def script(connection: socket.socket) -> None:
+        for _ in range(2):
+            read_head(connection)
+            connection.sendall(ANSWER)
+
+    head = exchange(REQUEST.replace(b"GET", b"HEAD"))
+    with peer(script) as to:
+        first, second = sent(to, head, exchange(at=1.0, ended="open", answers=0))
+    assert first.found is not None
+    assert (first.found["ended"], first.found["response"]["bytes"]) == ("answered", len(ANSWER))
+    assert second.notes == []
+    assert second.same
+
+
 def test_what_is_not_recorded_whole_is_not_sent() -> None:
     with peer(says(ANSWER)) as to:
         cut, whole = sent(to, exchange(b"x" * 9000, connection=2), exchange(at=1.0, connection=1))
@@ -474,3 +494,20 @@ def test_a_file_and_standard_input(run: Run, monkeypatch: pytest.MonkeyPatch) ->
     assert (status, from_input, got) == (0, 0, [data, data])
     assert output.splitlines()[:3] == [f"request, to {url}", "", "exchange 1 of 1"]
     assert "recorded" not in output
+
+
+def test_an_interrupt_leaves_nothing(tmp_path: Path) -> None:
+    Path(tmp_path / "request").write_bytes(REQUEST)
+    path = compose(tmp_path, tiny={"environment": {"SILENT": "1"}})
+    arguments = ("replay", tmp_path / "request", "tiny", "--compose", path, "--backend", "process")
+    with subprocess.Popen(command(*arguments), stderr=subprocess.PIPE, text=True) as process:
+        try:
+            while not list(owned(process.pid)):
+                assert process.poll() is None
+                time.sleep(0.01)
+            process.send_signal(signal.SIGTERM)
+            _, error = process.communicate(timeout=60)
+        finally:
+            process.kill()
+    assert (process.returncode, error) == (130, "wsgi-conform: interrupted\n")
+    assert left_by(process.pid) == []
