@@ -44,11 +44,21 @@ def command(exchanges: Sequence[dict[str, Any]], url: str = URL) -> str | None:
     exchange = telling(exchanges)
     if exchange is None:
         return None
-    alone = [found for found in exchanges if found["connection"] == exchange["connection"]]
-    if alone != [exchange] or exchange.get("pauses") or exchange.get("half_closed"):
+    others = [found for found in exchanges if found is not exchange]
+    if any(_together(found, exchange) for found in others):
+        return None
+    if exchange.get("pauses") or exchange.get("half_closed"):
         return None
     request = exchange["request"]
     return None if len(request["text"]) < request["bytes"] else of_request(request["text"], url)
+
+
+def _together(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two exchanges were on one connection, or went on at the same time."""
+    if one["connection"] == other["connection"]:
+        return True
+    first, second = sorted((one, other), key=lambda found: float(found["started"]))
+    return bool(second["started"] < first["started"] + first["duration_s"])
 
 
 def of_request(text: str, url: str = URL) -> str | None:
