@@ -8,6 +8,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import difflib
 import io
 import json
@@ -34,9 +35,10 @@ from conformance import (
     parity,
     registry,
     releases,
+    replay,
     results,
 )
-from conformance.backends import BackendError, EngineUnavailable
+from conformance.backends import Address, BackendError, EngineUnavailable
 from conformance.backends.remote import NAME, address_of, in_active_profiles
 from conformance.capabilities import Capabilities
 from conformance.clauses import Clause
@@ -45,9 +47,12 @@ from conformance.plugin import make_backend
 from conformance.progress import LiveProgress, PlainProgress
 from conformance.registry import Server
 from conformance.report import comparison, pages, terminal
+from conformance.report.exchanges import Again
 from conformance.runner import EXIT_INTERRUPTED, Plan, Runner
 from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR, EXIT_USAGE, Verdict
 
+#: Where results are, unless something else is said.
+RESULTS = Path("results")
 #: Pytest processes side by side. They wait more than they compute, hence more than processors.
 DEFAULT_JOBS = (os.cpu_count() or 2) * 2
 
@@ -56,6 +61,7 @@ _WRONG_USAGE = (
     registry.UnknownServer,
     catalogue.SelectionError,
     expectations.ExpectationError,
+    replay.SourceError,
 )
 
 
@@ -115,7 +121,7 @@ def _parser() -> argparse.ArgumentParser:
         "--results",
         metavar="DIR",
         type=Path,
-        default=Path("results"),
+        default=RESULTS,
         help="the run whose verdicts the table shows (default %(default)s)",
     )
     servers.set_defaults(call=_servers)
@@ -141,9 +147,10 @@ def _parser() -> argparse.ArgumentParser:
         "--capability",
         action="append",
         metavar="NAME=VALUE",
-        help="with --url and no name: what the server can do, e.g. threads=8, keep-alive=true",
+        help="with --url and no name: what the server can do, e.g. threads=8, keep-alive=true; "
+        "what is not declared is not checked",
     )
-    run.add_argument("--results", metavar="DIR", type=Path, default=Path("results"))
+    run.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
     _add_run_options(run, "containers where an engine answers")
     run.add_argument(
         "--parity",
@@ -154,9 +161,50 @@ def _parser() -> argparse.ArgumentParser:
 
     _add_compare(commands)
     _add_bisect(commands)
+    _add_replay(commands)
     examine = commands.add_parser("doctor", help="say what this machine can do")
     examine.set_defaults(call=_doctor)
     return parser
+
+
+def _add_replay(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "replay",
+        help="send what a run has recorded once more, and show both answers",
+        description="Exit status: 0 it was sent, whatever came back; 2 wrong usage; 3 the "
+        "deployment did not start, nothing listens there, or not every byte is recorded.",
+    )
+    parser.add_argument(
+        "source",
+        metavar="SOURCE",
+        help="a check's id, or a file with the bytes of a request (- for standard input)",
+    )
+    parser.add_argument(
+        "target",
+        metavar="TARGET",
+        help="a server as `servers` lists it, NAME@VERSION, or http://HOST:PORT",
+    )
+    _add_compose(parser)
+    parser.add_argument(
+        "--results",
+        metavar="DIR",
+        type=Path,
+        default=RESULTS,
+        help="the run that recorded it (default %(default)s)",
+    )
+    parser.add_argument(
+        "--recorded-on",
+        metavar="NAME",
+        help=f"the server whose exchanges are sent (TARGET where it was in the run, "
+        f"else {parity.REFERENCE})",
+    )
+    parser.add_argument(
+        "--exchange", metavar="N", type=_positive, help="only this one of the check's"
+    )
+    _add_backend(parser, "containers where an engine answers")
+    _add_time_limit(parser)
+    parser.add_argument("--format", choices=("terminal", "json"), default="terminal")
+    parser.set_defaults(call=_replay)
 
 
 def _add_compare(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -221,13 +269,7 @@ def _add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
 
     :param auto: what the backend `auto` is.
     """
-    parser.add_argument(
-        "--backend",
-        choices=("auto", "docker", "process"),
-        default="auto",
-        help=f"containers or local processes; auto: {auto}",
-    )
-    parser.add_argument("--framework", choices=("reference", "flask"), default="reference")
+    _add_backend(parser, auto)
     parser.add_argument(
         "--jobs",
         type=_positive,
@@ -248,13 +290,7 @@ def _add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
         default=expectations.DIRECTORY,
         help="where the known deviations are listed",
     )
-    parser.add_argument(
-        "--time-limit",
-        metavar="SECONDS",
-        type=_positive_seconds,
-        default=TIME_LIMIT_S,
-        help="how long a server may be silent before it hangs (default %(default)g)",
-    )
+    _add_time_limit(parser)
 
 
 def _levels(text: str) -> tuple[str, ...]:
@@ -274,6 +310,26 @@ def _add_compose(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         type=Path,
         help="another registry than the one that comes along",
+    )
+
+
+def _add_backend(parser: argparse.ArgumentParser, auto: str) -> None:
+    parser.add_argument(
+        "--backend",
+        choices=("auto", "docker", "process"),
+        default="auto",
+        help=f"containers or local processes; auto: {auto}",
+    )
+    parser.add_argument("--framework", choices=("reference", "flask"), default="reference")
+
+
+def _add_time_limit(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--time-limit",
+        metavar="SECONDS",
+        type=_positive_seconds,
+        default=TIME_LIMIT_S,
+        help="how long a server may be silent before it hangs (default %(default)g)",
     )
 
 
@@ -370,13 +426,19 @@ def _table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
 
 
 def _run(parsed: argparse.Namespace) -> int:
+    console = _console()
     with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
         if parsed.url is not None and not parsed.names and NAME not in parsed.url:
             parsed.compose = _remote_registry(Path(directory), parsed.url, parsed.capability or [])
+            if not parsed.capability:
+                console.print(
+                    "nothing is declared of it (--capability): taken to handle one request at a "
+                    "time, and one on a connection",
+                    soft_wrap=True,
+                )
         elif parsed.capability:
             raise UsageError("--capability goes with --url and no server's name")
         servers = releases.select(registry.load(parsed.compose), parsed.names)
-        console = _console()
         backend = _backend_name(parsed, console)
         if not parsed.names:
             servers = _those_that_run(servers, backend, parsed.url, console)
@@ -430,11 +492,8 @@ def _run_servers(
     parsed: argparse.Namespace, servers: Sequence[Server], backend: str, console: Console
 ) -> int:
     if parsed.url is not None:
-        try:
-            for server in servers:
-                address_of(parsed.url.replace(NAME, server.name))
-        except BackendError as error:
-            raise UsageError(str(error)) from error
+        for server in servers:
+            _address(parsed.url.replace(NAME, server.name))
         if len(servers) > 1 and NAME not in parsed.url:
             raise UsageError(
                 f"--url for {len(servers)} servers needs {NAME} in it, for each one's name"
@@ -451,7 +510,7 @@ def _run_servers(
         expectations.check_ids(known.values(), ids)
     writer = results.Writer(parsed.results)
     status = _run_plan(_plan(parsed, servers, checks, backend), writer, console)
-    terminal.write(results.load(writer.path), console, parity=parsed.parity)
+    terminal.write(results.load(writer.path), console, parity=parsed.parity, again=_again(parsed))
     print(f"results: {writer.path}")
     return status
 
@@ -604,6 +663,56 @@ def _bisect(parsed: argparse.Namespace) -> int:
     else:
         comparison.bisection(parsed.check, found, console)
     return EXIT_AS_EXPECTED
+
+
+def _again(parsed: argparse.Namespace) -> Again:
+    """How what this run records is sent once more: with those of its options that say otherwise."""
+    usual: dict[str, object] = {"results": RESULTS}
+    if parsed.url is None:
+        usual |= {"compose": None, "backend": "auto", "framework": "reference"}
+    options: list[str] = []
+    for name, value in usual.items():
+        if getattr(parsed, name) != value:
+            options += [f"--{name}", str(getattr(parsed, name))]
+    return Again(parsed.url, tuple(options))
+
+
+def _replay(parsed: argparse.Namespace) -> int:
+    parsed.url = parsed.target if "://" in parsed.target else None
+    if parsed.url is not None:
+        target = replay.Target(parsed.target, _address(parsed.url))
+    else:
+        [server] = releases.select(registry.load(parsed.compose), [parsed.target])
+    source = replay.find(
+        parsed.source,
+        parsed.results / results.FILE_NAME,
+        parsed.target,
+        recorded_on=parsed.recorded_on,
+        exchange=parsed.exchange,
+    )
+    with contextlib.ExitStack() as stack:
+        if parsed.url is None:
+            name = _backend_name(parsed, _Console(stderr=True, highlight=False))
+            backend = make_backend(name, None, parsed.framework, None)
+            target = stack.enter_context(replay.started(backend, server))
+        sender = stack.enter_context(replay.Replay(target, parsed.time_limit))
+        if parsed.format == "json":
+            found = list(sender.send(source))
+            print(json.dumps(replay.as_json(source, target, found), indent=2))
+        else:
+            found = []
+            print(replay.heading(source, target))
+            for replayed in sender.send(source):
+                found.append(replayed)
+                print("\n".join(["", *replay.told(replayed, source)]))
+    return EXIT_ERROR if any(replayed.refused for replayed in found) else EXIT_AS_EXPECTED
+
+
+def _address(url: str) -> Address:
+    try:
+        return address_of(url)
+    except BackendError as error:
+        raise UsageError(str(error)) from error
 
 
 def _backend_name(parsed: argparse.Namespace, console: Console) -> str:

@@ -1,4 +1,4 @@
-"""upgrades.toml: deployments, releases and checks that there are; and what verifies them can fail."""
+"""upgrades.toml: of deployments, releases and checks that exist, and borne out by running them."""
 
 from __future__ import annotations
 
