@@ -323,7 +323,7 @@ class Replay:
         address = self._target.address
         try:
             wire = Wire((address.host, address.port), time_limit_s=self._time_limit_s)
-            self._connections.append(wire.connect())
+            connection = wire.connect()
         except ConnectionClosed as error:
             deployment = self._target.deployment
             status = None if deployment is None else readiness.ending(deployment)
@@ -332,7 +332,8 @@ class Replay:
             raise BackendError(
                 f"{self._target.name} ended: {status}\n{deployment.logs()}"
             ) from error
-        return self._connections[-1]
+        self._connections.append(connection)
+        return connection
 
     def _stop(self) -> None:
         """Have the peer end the connections, which ends the waiting for it."""
