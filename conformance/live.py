@@ -14,7 +14,7 @@ import signal
 import threading
 from collections.abc import Generator, Sequence
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 import pytest
@@ -165,14 +165,9 @@ class LiveServer:
     def _test_ended(self, failed: bool) -> str | None:
         """See in what state a test left it; how it ended, if that was not meant."""
         from conformance import readiness
-        from conformance.backends import ports
 
-        if failed:
-            silent = not readiness.answers(self._deployment, _ANSWER_LIMIT_S)
-        else:
-            # A test that passes costs no request.
-            silent = not ports.is_listened_at(self.address.host, self.address.port)
-        # A process that dies closes its sockets before it has ended.
+        silent = failed and not readiness.answers(self._deployment, _ANSWER_LIMIT_S)
+        # What answers nothing may be a process that dies, which closes its sockets first.
         status = readiness.ending(self._deployment) if silent else self.exit_status()
         self._unsound = self._signalled or silent or status is not None
         if self._signalled or not self._unsound:
@@ -286,11 +281,12 @@ class Live:
             signal.signal(signal.SIGTERM, signal.default_int_handler)
             self._handles_sigterm = True
 
-    def _give_up(self, name: str, error: Exception) -> None:
+    def _give_up(self, name: str, error: Exception) -> NoReturn:
         self._failed[name] = str(error)
         if name in self._running:
             self._running.pop(name)._stop()
-        pytest.fail(f"live_server: {error}", pytrace=False)
+        # Without the error before it, which would be told as well.
+        raise pytest.fail.Exception(f"live_server: {error}", pytrace=False) from None
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Have the server in order before a test, whatever an earlier one did to it."""

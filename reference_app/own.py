@@ -8,14 +8,15 @@ answered here, so that the harness knows what it talks to. Nothing of the framew
 from __future__ import annotations
 
 import ast
+import importlib
 import json
 import os
 import platform
 import site
 import sys
+import traceback
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import distributions
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,7 +90,7 @@ def load(text: str) -> WSGIApplication:
     """
     try:
         name = parse(text)
-        found: Any = import_module(name.module)
+        found: Any = importlib.import_module(name.module)
         for part in name.attribute.split("."):
             found = getattr(found, part)
         if name.arguments is not None:
@@ -97,14 +98,30 @@ def load(text: str) -> WSGIApplication:
             found = found(*positional, **by_keyword)
     # What ends the process while it is imported, sys.exit() among it, has to be told as well.
     except (Exception, SystemExit) as error:
-        raise Unusable(
-            f"{text} cannot be imported: {type(error).__name__}: {error}\n"
-            f"(modules are looked for in {', '.join(sys.path)})"
-        ) from error
+        # Told as a whole and at the end: what is before it in a server's log may be cut off.
+        raise Unusable(f"{text} cannot be imported\n{_traceback(error)}") from None
     if not callable(found):
         raise Unusable(f"{text} is of type {type(found).__name__}, which is no WSGI application")
     application: WSGIApplication = found
     return application
+
+
+def _traceback(error: BaseException) -> str:
+    """A traceback without the frames of this module and of the import system."""
+    told = traceback.TracebackException.from_exception(error)
+    told.stack = traceback.StackSummary.from_list(
+        [
+            frame
+            for frame in told.stack
+            if frame.filename not in (__file__, importlib.__file__)
+            and not frame.filename.startswith("<frozen importlib")
+        ]
+    )
+    if isinstance(error, ImportError):
+        where = f"modules are looked for in {', '.join(sys.path)}\n"
+    else:
+        where = ""
+    return where + "".join(told.format()).rstrip()
 
 
 def add_directories(directories: Sequence[str]) -> None:

@@ -56,7 +56,9 @@ def reserve(host: str = "127.0.0.1", wanted: int | None = None) -> Port:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if os.fstat(lock).st_nlink == 0:
                 raise BlockingIOError("released, and its file removed, since it was opened")
-            _bind(host, number)
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind((host, number))
         except OSError as error:
             os.close(lock)
             reason = error.strerror or str(error)
@@ -65,19 +67,3 @@ def reserve(host: str = "127.0.0.1", wanted: int | None = None) -> Port:
     if wanted is not None:
         raise BackendError(f"the port {wanted} cannot be had on {host}: {reason}")
     raise BackendError(f"no port of {RANGE.start} to {RANGE.stop - 1} is free on {host}")
-
-
-def is_listened_at(host: str, number: int) -> bool:
-    """Whether a socket listens at a port; asked of the kernel, so that no server notices."""
-    try:
-        _bind(host, number)
-    except OSError:
-        return True
-    return False
-
-
-def _bind(host: str, number: int) -> None:
-    with socket.socket() as probe:
-        # Then only a socket that listens is in the way, and no connection that was closed.
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind((host, number))

@@ -36,6 +36,7 @@ from conformance.backends import (
     stop_signal,
 )
 from conformance.backends.application import Application
+from conformance.backends.leftovers import is_ending
 from conformance.registry import Server
 
 HOST = "127.0.0.1"
@@ -44,6 +45,8 @@ _MAPPED_PER_USED = 4
 _TOKEN = "WSGI_CONFORM_DEPLOYMENT"
 #: Seconds between two looks at a gate.
 _POLL_S = 0.005
+#: Seconds that a process which has begun to exit may take for it.
+_END_LIMIT_S = 2.0
 #: Seconds between two looks at what a server has printed.
 _FOLLOW_POLL_S = 0.1
 
@@ -148,9 +151,11 @@ class ProcessDeployment(Deployment):
         if self._process is None:
             return "stopped"
         code = self._process.poll()
-        if code is None:
-            return None
-        return describe_exit(code)
+        if code is None and is_ending(self._process.pid):
+            # Its peers know already that it is gone.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(_END_LIMIT_S)
+        return None if code is None else describe_exit(code)
 
     def wait(self, limit_s: float) -> str | None:
         """Wait until it has ended, and say how; None if it still runs after `limit_s` seconds."""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 #: Far more than the buffers between a server and a client hold.
 MANY_ROWS = 1_000_000
 
-#: What is known of servers can be written down as for any other failure; `wsgi-conform run` finds it.
+#: What is known of servers is written down like any other failure. `wsgi-conform run` finds it.
 STOPS_OTHERWISE = {
     "waitress": "SIGTERM ends it at once, requests in flight or not",
     "granian": "whether its worker sees the signal is a race; without it, it does not stop",
