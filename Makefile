@@ -95,5 +95,5 @@ fuzz: $(READY) ## a million malformed requests for the reference server
 	$(BIN)/python -m tests.serving.fuzz
 
 clean: ## remove what was made here; environments in ~/.cache/wsgi-conform stay
-	rm -rf $(VENV) results dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) results dist .mypy_cache .ruff_cache .hypothesis
+	find . \( -name __pycache__ -o -name .pytest_cache \) -type d -prune -exec rm -rf {} +

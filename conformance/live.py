@@ -153,12 +153,14 @@ class LiveServer:
     def _test_begins(self) -> str | None:
         """Have it ready for a test: running, and not on its way to an end.
 
-        :returns: how it ended since the last test.
+        :returns: how it ended since the last test, if that was not meant.
         :raises StartError: it does not start; carries its last output.
         """
-        status = self.exit_status() if not self._unsound else None
+        # A fixture may have signalled it after the test that used it.
+        known = self._unsound or self._signalled
+        status = None if known else self.exit_status()
         self._printed_before = self._deployment.log.stat().st_size
-        if self._unsound or status is not None:
+        if known or status is not None:
             self.restart()
         return status
 
@@ -166,7 +168,11 @@ class LiveServer:
         """See in what state a test left it; how it ended, if that was not meant."""
         from conformance import readiness
 
-        silent = failed and not readiness.answers(self._deployment, _ANSWER_LIMIT_S)
+        silent = (
+            failed
+            and not self._signalled
+            and not readiness.answers(self._deployment, _ANSWER_LIMIT_S)
+        )
         # What answers nothing may be a process that dies, which closes its sockets first.
         status = readiness.ending(self._deployment) if silent else self.exit_status()
         self._unsound = self._signalled or silent or status is not None

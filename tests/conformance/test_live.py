@@ -255,6 +255,26 @@ def test_4_restarted_once(live_server):
     assert third["pid"] == fourth["pid"]
 
 
+def test_an_end_between_two_tests_is_told(project: Project) -> None:
+    result = project(
+        """
+@pytest.fixture
+def ends_it(live_server):
+    yield
+    os.kill(get(live_server)["pid"], signal.SIGKILL)
+    assert live_server.exit_status(limit_s=20) == "signal SIGKILL"
+
+def test_1(live_server, ends_it): pass
+def test_2(live_server): assert get(live_server)
+""",
+        *("--wsgi-servers", "one"),
+    )
+    result.assert_outcomes(passed=2, warnings=1)
+    result.stdout.fnmatch_lines(
+        ["*LiveServerWarning: one has ended since the test before this one: signal SIGKILL*"]
+    )
+
+
 def test_environments_are_apart_and_the_projects_packages_are_seen(
     project: Project, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
