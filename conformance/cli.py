@@ -37,8 +37,10 @@ from conformance import (
     releases,
     replay,
     results,
+    serve,
 )
-from conformance.backends import Address, BackendError, EngineUnavailable
+from conformance.backends import Address, BackendError, EngineUnavailable, application
+from conformance.backends.process import ProcessBackend
 from conformance.backends.remote import NAME, address_of, in_active_profiles
 from conformance.capabilities import Capabilities
 from conformance.clauses import Clause
@@ -59,6 +61,7 @@ DEFAULT_JOBS = (os.cpu_count() or 2) * 2
 _WRONG_USAGE = (
     registry.RegistryError,
     registry.UnknownServer,
+    application.ApplicationError,
     catalogue.SelectionError,
     expectations.ExpectationError,
     replay.SourceError,
@@ -162,6 +165,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_compare(commands)
     _add_bisect(commands)
     _add_replay(commands)
+    _add_serve(commands)
+
     examine = commands.add_parser("doctor", help="say what this machine can do")
     examine.set_defaults(call=_doctor)
     return parser
@@ -302,6 +307,39 @@ def _levels(text: str) -> tuple[str, ...]:
             f"expected some of {', '.join(compare.LEVELS)}, or any, or none; found {text!r}"
         )
     return found
+
+
+def _add_serve(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    parser = commands.add_parser(
+        "serve",
+        help="serve the reference application, or one of your own, in the foreground",
+        description="Ctrl-C or SIGTERM stops it. docs/own-app.md says more about --app.",
+    )
+    parser.add_argument("name", metavar="NAME", help="a server, as `servers` lists them")
+    _add_compose(parser)
+    parser.add_argument(
+        "--app",
+        metavar="MODULE:CALLABLE",
+        help="your own application, from this directory and this Python's packages",
+    )
+    parser.add_argument(
+        "--env",
+        metavar="NAME[=VALUE]",
+        action="append",
+        default=[],
+        help="with --app: an environment variable for it; without a value, the one of this shell",
+    )
+    parser.add_argument(
+        "--port", type=_positive, metavar="N", help="of 127.0.0.1 (default: any that is free)"
+    )
+    parser.add_argument(
+        "--backend",
+        choices=("auto", "docker", "process"),
+        default="auto",
+        help="a container or a local process, as for `run`; with --app always a process",
+    )
+    parser.add_argument("--framework", choices=("reference", "flask"))
+    parser.set_defaults(call=_serve, url=None)
 
 
 def _add_compose(parser: argparse.ArgumentParser) -> None:
@@ -715,11 +753,46 @@ def _address(url: str) -> Address:
         raise UsageError(str(error)) from error
 
 
+def _serve(parsed: argparse.Namespace) -> int:
+    [server] = releases.select(registry.load(parsed.compose), [parsed.name])
+    if parsed.app is None:
+        if parsed.env:
+            raise UsageError("--env is for an application of your own (--app)")
+        backend = _backend_name(parsed, _console())
+        framework = parsed.framework or "reference"
+        served = f"the reference application on the framework {framework!r}"
+        return serve.serve(
+            server, make_backend(backend, None, framework, None), served, parsed.port
+        )
+    if parsed.framework is not None:
+        raise UsageError("--framework is what the reference application runs on, not your own")
+    if parsed.backend == "docker":
+        raise UsageError(
+            "your own application runs in a local process (--backend process): an image would have "
+            "to contain it, and all that it needs"
+        )
+    if reason := server.missing("process"):
+        raise UsageError(f"{server.name} does not run as a local process here: {reason}")
+    own = application.Application(
+        parsed.app,
+        application.project_directories(Path.cwd()),
+        application.variables(parsed.env, os.environ),
+    )
+    return serve.serve(server, ProcessBackend(application=own), parsed.app, parsed.port)
+
+
 def _backend_name(parsed: argparse.Namespace, console: Console) -> str:
     name: str = parsed.backend
     if name != "auto":
         return name
     if parsed.url is not None:
+        return "process"
+    if (
+        parsed.compose is None
+        and not registry.default_path().with_name("docker").joinpath("Dockerfile").is_file()
+    ):
+        # A wheel has no Dockerfiles.
+        console.print("images are built from a checkout: running local processes", soft_wrap=True)
         return "process"
     from conformance.backends.engine import probe
 

@@ -21,7 +21,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ class DockerDeployment(Deployment):
         server: Server,
         token: str,
         variables: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
         self.server = server
         self.token = token
@@ -95,7 +96,7 @@ class DockerDeployment(Deployment):
         self._kept_log = ""
         self._container: Container | None = None
         # Not left to the engine, which would choose another port at each restart.
-        self._port = ports.reserve(HOST)
+        self._port = ports.reserve(HOST, port)
         self.address = Address(HOST, self._port.number)
         try:
             self._until_published(self._create_and_start)
@@ -256,6 +257,16 @@ class DockerDeployment(Deployment):
         except NotFound:
             return self._kept_log
         return output.decode(errors="replace")
+
+    def follow(self, ended: Callable[[], bool]) -> Iterator[bytes]:
+        if self._container is None:
+            return
+        # It ends when the container does.
+        with (
+            contextlib.suppress(NotFound),
+            engine_errors(f"{self.server.name}: reading what it prints"),
+        ):
+            yield from self._container.logs(stream=True, follow=True)
 
     def left(self) -> int:
         # A container ends with its main process, and all that is in it ends with the container.
@@ -487,9 +498,13 @@ class DockerBackend(Backend):
         return None
 
     def start(
-        self, server: Server, token: str, variables: Mapping[str, str] | None = None
+        self,
+        server: Server,
+        token: str,
+        variables: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> DockerDeployment:
-        return DockerDeployment(self, server, token, variables)
+        return DockerDeployment(self, server, token, variables, port)
 
     def create(
         self,

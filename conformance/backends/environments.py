@@ -17,6 +17,7 @@ from pathlib import Path
 import uv
 
 from conformance.backends import BackendError
+from conformance.registry import default_path
 
 #: Seconds that an installation may take; some servers compile.
 INSTALL_LIMIT_S = 600.0
@@ -100,7 +101,7 @@ def pin(
 
 def pinned(name: str) -> Path:
     """The pinned requirements file of that name among those that come with the project."""
-    return Path(__file__).resolve().parents[2] / "docker" / "requirements" / f"{name}.txt"
+    return default_path().parent / "docker" / "requirements" / f"{name}.txt"
 
 
 def digest(requirements: Sequence[Path], python: str = INTERPRETER) -> str:

@@ -102,7 +102,11 @@ class RemoteBackend(Backend):
         return {}
 
     def start(
-        self, server: Server, token: str, variables: Mapping[str, str] | None = None
+        self,
+        server: Server,
+        token: str,
+        variables: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> RemoteDeployment:
         return RemoteDeployment(server, address_of(self.url.replace(NAME, server.name)))
 
