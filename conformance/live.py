@@ -218,10 +218,8 @@ class Live:
         ) as error:
             raise pytest.UsageError(f"live_server: {error}") from error
         for server in servers:
-            if reason := server.missing("process"):
-                raise pytest.UsageError(
-                    f"live_server: {server.name} does not run as a local process here: {reason}"
-                )
+            if reason := applications.obstacle(server):
+                raise pytest.UsageError(f"live_server: {reason}")
         self.servers = {server.name: server for server in servers}
         # Under pytest-xdist the controller has the last word: a worker may be ended by force.
         worker = getattr(config, "workerinput", None)

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from conformance.backends import environments
+from conformance.registry import Server
 from reference_app import own
 
 
@@ -91,3 +93,15 @@ def variables(texts: Iterable[str], outside: Mapping[str, str]) -> dict[str, str
             )
         found[name] = value if equals else outside[name]
     return found
+
+
+def obstacle(server: Server) -> str | None:
+    """Why a server cannot have an application of one's own here, or None where it can."""
+    if reason := server.missing("process"):
+        return f"{server.name} does not run as a local process here: {reason}"
+    if server.python not in (None, environments.PYTHON):
+        return (
+            f"{server.name}: the packages that the application needs are those of this Python, "
+            f"{environments.PYTHON}; run it with the other one"
+        )
+    return None

@@ -71,8 +71,8 @@ def _serve(parsed: argparse.Namespace) -> int:
             "your own application runs in a local process (--backend process): an image would have "
             "to contain it, and all that it needs"
         )
-    if reason := server.missing("process"):
-        raise UsageError(f"{server.name} does not run as a local process here: {reason}")
+    if reason := application.obstacle(server):
+        raise UsageError(reason)
     own = application.Application(
         parsed.app,
         application.project_directories(Path.cwd()),

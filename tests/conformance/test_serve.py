@@ -172,6 +172,7 @@ def test_an_application_that_cannot_be_imported(served: Serve) -> None:
         (["waitress", "--app", "shop:app", "--backend", "docker"], "runs in a local process"),
         (["waitress", "--app", "shop:app", "--framework", "flask"], "not your own"),
         (["bjoern", "--app", "shop:app"], "bjoern does not run as a local process here"),
+        (["waitress+python3.9", "--app", "shop:app"], "that the application needs are those of"),
     ],
 )
 def test_wrong_usage(
