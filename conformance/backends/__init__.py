@@ -151,6 +151,13 @@ class Backend(ABC):
         :raises BackendError: it cannot even be started.
         """
 
+    def pythons(self, server: Server) -> list[str]:
+        """The Pythons, as "3.13", that are here for it: its own first, then the others.
+
+        The application needs 3.11.
+        """
+        return []
+
     @abstractmethod
     def sweep(self) -> None:
         """Remove what crashed runs left behind; leaves runs that go on alone."""

@@ -428,10 +428,20 @@ class DockerBackend(Backend):
 
     def _base_image(self, client: DockerClient, python: str) -> str:
         """The base image with that Python: one that is here, or else the official one."""
+        there = self._base_images(client).get(python)
+        return there or f"{BASE_NAME}:{python}-slim-trixie"
+
+    def _base_images(self, client: DockerClient) -> dict[str, str]:
+        """The base images that are here, by their Python."""
         with engine_errors("looking for base images"):
-            tags = [tag for image in client.images.list(BASE_NAME) for tag in image.tags]
-        there = [tag for tag in sorted(tags) if tag.startswith(f"{BASE_NAME}:{python}-slim-")]
-        return there[-1] if there else f"{BASE_NAME}:{python}-slim-trixie"
+            tags = sorted(tag for image in client.images.list(BASE_NAME) for tag in image.tags)
+        found = (re.fullmatch(rf"{BASE_NAME}:(\d+\.\d+)-slim-.*", tag) for tag in tags)
+        return {match[1]: match[0] for match in found if match}
+
+    def pythons(self, server: Server) -> list[str]:
+        if "build" not in server.service:
+            return []
+        return list(dict.fromkeys([self._python(server), *self._base_images(self.client)]))
 
     def _python(self, server: Server) -> str:
         """The Python of a service's image, as far as its build arguments tell."""

@@ -302,6 +302,9 @@ class ProcessBackend(Backend):
             port,
         )
 
+    def pythons(self, server: Server) -> list[str]:
+        return list(dict.fromkeys([environments.PYTHON, *environments.interpreters()]))
+
     def sweep(self) -> None:
         owner.sweep_processes()
         owner.sweep_directories()

@@ -18,7 +18,7 @@ from conformance.commands import (
     add_compose,
     add_run_options,
 )
-from conformance.commands.compare import runner
+from conformance.commands.compare import Runs
 from conformance.report import comparison
 from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR
 
@@ -74,7 +74,7 @@ def _bisect(parsed: argparse.Namespace) -> int:
     )
     steps: list[bisect.Step] = []
     with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
-        run = runner(parsed, servers, Path(directory), Terminal(file=io.StringIO()))
+        run = Runs(parsed, servers, Path(directory), Terminal(file=io.StringIO()))
 
         def judge(asked: Sequence[index.Release]) -> list[bisect.Step]:
             names = [releases.at(server, str(release.version)).name for release in asked]

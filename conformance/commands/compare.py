@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from packaging.version import Version
 from rich.console import Console
 
 from conformance import catalogue, compare, registry, releases, results
@@ -21,11 +22,14 @@ from conformance.commands import (
     new_console,
     run_plan,
 )
+from conformance.plugin import make_backend
 from conformance.registry import Server
 from conformance.report import comparison
 from conformance.runner import EXIT_INTERRUPTED
 from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR
 
+#: The oldest Python that the application runs on.
+_OLDEST = Version("3.11")
 #: Two columns differ.
 EXIT_DIFFERENT = 1
 
@@ -98,7 +102,7 @@ def _compare(parsed: argparse.Namespace) -> int:
             f"expected two targets or more, or one of several releases (NAME@FIRST..LAST); "
             f"found {', '.join(names)}"
         )
-    run = runner(parsed, servers, parsed.results, Terminal(highlight=False, stderr=True))
+    run = Runs(parsed, servers, parsed.results, Terminal(highlight=False, stderr=True))
     found, pairs = compare.compare(names, run, recorded)
     if parsed.format == "json":
         print(json.dumps(compare.as_json(pairs, found), indent=2))
@@ -115,27 +119,81 @@ def _compare(parsed: argparse.Namespace) -> int:
     return EXIT_DIFFERENT if differ else EXIT_AS_EXPECTED
 
 
-def runner(
-    parsed: argparse.Namespace, servers: Sequence[Server], directory: Path, console: Console
-) -> compare.Run:
-    """What runs deployments for a comparison, and keeps the results in a directory."""
-    checks = catalogue.collect(parsed.expression)
+class Runs:
+    """Runs deployments for a comparison, and keeps the results in a directory.
 
-    def run(names: Sequence[str], only: dict[str, Sequence[str]] | None) -> list[compare.Column]:
-        selected = releases.select(servers, names)
-        plan = make_plan(parsed, selected, checks, _backend_of(parsed, selected, console))
-        plan.only = only or {}
-        writer = results.Writer(directory / "again" if only else directory)
+    Where some do not run and another Python is there, all of them are run on that one: an old
+    release may be for an older Python, and two columns are to differ in what was asked for alone.
+    """
+
+    def __init__(
+        self,
+        parsed: argparse.Namespace,
+        servers: Sequence[Server],
+        directory: Path,
+        console: Console,
+    ) -> None:
+        self._parsed = parsed
+        self._servers = servers
+        self._directory = directory
+        self._console = console
+        self._checks = catalogue.collect(parsed.expression)
+        self._python: str | None = None
+        self._settled = False
+
+    def __call__(
+        self, names: Sequence[str], only: dict[str, Sequence[str]] | None
+    ) -> list[compare.Column]:
+        found = self._run(names, only, self._python)
+        if self._settled:
+            return found
+        self._settled = True
+        for python in self._others(names):
+            failed = [column.name for column in found if column.error is not None]
+            if not failed:
+                break
+            self._console.print(
+                f"{len(failed)} of {len(names)} do not run: all of them on Python {python}",
+                soft_wrap=True,
+            )
+            other = self._run(names, only, python)
+            if sum(column.error is not None for column in other) < len(failed):
+                found, self._python = other, python
+        return found
+
+    def _others(self, names: Sequence[str]) -> list[str]:
+        """The other Pythons that are here, the newest first; none where one was asked for."""
+        selected = releases.select(self._servers, names)
+        if any(server.python is not None for server in selected):
+            return []
+        backend = make_backend(self._backend_of(selected), None, self._parsed.framework, None)
+        here = [backend.pythons(server) for server in selected]
+        shared = [python for python in here[0] if all(python in others for others in here)]
+        needed = [python for python in shared[1:] if Version(python) >= _OLDEST]
+        return sorted(needed, key=Version, reverse=True)
+
+    def _run(
+        self, names: Sequence[str], only: dict[str, Sequence[str]] | None, python: str | None
+    ) -> list[compare.Column]:
+        asked = {}
+        for name in names:
+            server = releases.variant(self._servers, name)
+            asked[name] = releases.on_python(server, python) if python else server
+        selected = list(asked.values())
+        plan = make_plan(self._parsed, selected, self._checks, self._backend_of(selected))
+        if only is not None:
+            plan.only = {asked[name].name: checks for name, checks in only.items()}
+        writer = results.Writer(self._directory / "again" if only else self._directory)
         # What is expected of a release is not written anywhere.
-        if run_plan(plan, writer, console, failures=False) == EXIT_INTERRUPTED:
+        if run_plan(plan, writer, self._console, failures=False) == EXIT_INTERRUPTED:
             raise KeyboardInterrupt
-        return compare.columns(results.load(writer.path))
+        found = compare.columns(results.load(writer.path), [server.name for server in selected])
+        return [replace(column, name=name) for name, column in zip(names, found, strict=True)]
 
-    return run
-
-
-def _backend_of(parsed: argparse.Namespace, servers: Sequence[Server], console: Console) -> str:
-    """Unlike for a run, `auto` is local processes: of each release an image would be built."""
-    if parsed.backend == "auto" and not any(server.missing("process") for server in servers):
-        return "process"
-    return backend_name(parsed, console)
+    def _backend_of(self, servers: Sequence[Server]) -> str:
+        """Unlike for a run, `auto` is local processes: of each release an image would be built."""
+        if self._parsed.backend == "auto" and not any(
+            server.missing("process") for server in servers
+        ):
+            return "process"
+        return backend_name(self._parsed, self._console)
