@@ -105,6 +105,23 @@ def test_absolute_form_user(wire: Wire) -> None:
         assert "trusted.example" not in (found["HTTP_HOST"] + found["SERVER_NAME"])
 
 
+@clause("http/target/many", "should", rfc9112("3"))
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("&a=1" * 1900, id="parameters"),
+        pytest.param("%2F" * 2500, id="escapes"),
+    ],
+)
+def test_many(wire: Wire, query: str) -> None:
+    """A request line that is no longer than usual is taken whatever it is made of.
+
+    How many parameters are too many is for the application to say, which may have the limit raised.
+    """
+    line = f"GET /wsgi/echo?mark={query} HTTP/1.1"
+    assert mark_of(answered(wire, request(line, CLOSE), 200)) == query
+
+
 @clause("http/target/not-corrected", "should", rfc9112("3.2"))
 def test_backslash(wire: Wire) -> None:
     """A backslash is refused, or stays one; it is not corrected to a slash and then served."""

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 
 from reference_app.serving import WSGIRequestHandler
 from reference_app.serving import body as bodies
+from reference_app.serving.errors import ClientError
 from tests.mutants import server_mutant
 from tests.mutants.messages import Handler, mending, rows
+
+if TYPE_CHECKING:
+    from reference_app.serving.parser import Request
 
 
 @server_mutant(
@@ -45,3 +50,27 @@ def any_space_between_lengths() -> Handler:
     # Python knows more characters that are space than HTTP does.
     equal = re.compile(rb"(?<=Content-Length: )([0-9]+),\xa0\1(?=\r)")
     return mending(lambda head: equal.sub(rb"\1", head))
+
+
+@server_mutant("thousand-parameters", breaks=["http/target/many/parameters"])
+def thousand_parameters() -> Handler:
+    class Counting(WSGIRequestHandler):
+        def parse_request(self) -> Request | None:
+            request = super().parse_request()
+            if request is not None and request.query.count("&") > 1000:
+                raise ClientError(400, "The query has too many parameters.")
+            return request
+
+    return Counting
+
+
+@server_mutant("thousand-escapes", breaks=["http/target/many/escapes"])
+def thousand_escapes() -> Handler:
+    class Counting(WSGIRequestHandler):
+        def parse_request(self) -> Request | None:
+            request = super().parse_request()
+            if request is not None and request.query.count("%") > 1000:
+                raise ClientError(400, "The target has too many escapes.")
+            return request
+
+    return Counting
