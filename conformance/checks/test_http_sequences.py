@@ -279,13 +279,12 @@ def test_trailers(wire: Wire, start: str) -> None:
     "start", [pytest.param(ECHO, id="read"), pytest.param(IGNORE, id="unread")]
 )
 def test_request_in_trailers(wire: Wire, start: str) -> None:
-    """A request that stands among the trailer fields is not executed: refused or thrown away.
+    """A request that stands among the trailer fields is not executed, whatever else comes of them.
 
     A proxy in front that looks at no trailer passes it on as a part of the body.
     """
     body = b"5\r\nhello\r\n0\r\nX-One: 1\r\n" + SMUGGLED
     found = exchange(wire, request(start, CHUNKED, body=body), NEXT)
-    assert first(found).status in (200, 400), found[0].describe()
     no_more_than(wire, found, "first", "next")
 
 

@@ -74,3 +74,13 @@ def thousand_escapes() -> Handler:
             return request
 
     return Counting
+
+
+@server_mutant(
+    "line-ends-in-values-are-spaces",
+    breaks=rows("http/field/framing-behind", "bare-lf bare-cr"),
+)
+def line_ends_in_values_are_spaces() -> Handler:
+    # As RFC 9110 allows, so that no field is left of what a stricter reader sees.
+    bare = re.compile(rb"\r(?!\n)|(?<!\r)\n")
+    return mending(lambda head: bare.sub(b" ", head))
