@@ -1,17 +1,21 @@
-"""Mutants after defects that releases of servers had: where a body ends, and what they went by."""
+"""Mutants after defects that releases of servers had: of bodies, their ends and what is in them."""
 
 from __future__ import annotations
 
+import io
 import re
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any
 
 from reference_app.serving import WSGIRequestHandler
 from reference_app.serving import body as bodies
 from reference_app.serving.errors import ClientError
 from tests.mutants import server_mutant
 from tests.mutants.messages import Handler, mending, rows
+from tests.mutants.security import SILENCE_S
 
 if TYPE_CHECKING:
+    from reference_app.serving.body import Body
     from reference_app.serving.parser import Request
 
 
@@ -84,3 +88,21 @@ def line_ends_in_values_are_spaces() -> Handler:
     # As RFC 9110 allows, so that no field is left of what a stricter reader sees.
     bare = re.compile(rb"\r(?!\n)|(?<!\r)\n")
     return mending(lambda head: bare.sub(b" ", head))
+
+
+@server_mutant(
+    "forms-cost-their-square",
+    breaks=rows("security/large/part-header", "parameters escapes spaces"),
+)
+def forms_cost_their_square() -> Handler:
+    # The server parses forms itself, whether or not anybody wants them.
+    class Parsing(WSGIRequestHandler):
+        def make_environ(self, request: Request, body: Body) -> dict[str, Any]:
+            environ = super().make_environ(request, body)
+            if environ.get("CONTENT_TYPE", "").startswith("multipart/"):
+                form = body.read()
+                time.sleep(min((len(form) / 50_000) ** 2, SILENCE_S))
+                environ["wsgi.input"] = io.BytesIO(form)
+            return environ
+
+    return Parsing
