@@ -247,10 +247,10 @@ def test_bare_cr_as_end(wire: Wire) -> None:
     "end", [pytest.param(b"\n", id="bare-lf"), pytest.param(b"\r", id="bare-cr")]
 )
 def test_framing_behind(wire: Wire, end: bytes) -> None:
-    """A length that stands behind a bare CR or LF of another value frames a body, or all is refused.
+    """A length behind a bare CR or LF of another value frames a body, or the request is refused.
 
-    RFC 9110 lets a recipient take CR and LF for spaces. One that does executes what a recipient that
-    takes them for the end of the line took for a body.
+    RFC 9110 lets a recipient take CR and LF for spaces. One that does executes what another, which
+    takes them for the end of the line, took for a body.
     """
     field = b"X-Field: a%bContent-Length: %d" % (end, len(SMUGGLED))
     found = exchange(wire, request(ECHO, field, body=SMUGGLED), NEXT)
