@@ -259,6 +259,35 @@ def test_unread_invalid(wire: Wire, body: bytes) -> None:
     only_first(wire, found)
 
 
+@clause("http/desync/trailers", "must", rfc9112("7.1"), requires=CHUNKED_INPUT)
+@pytest.mark.parametrize(
+    "start", [pytest.param(ECHO, id="read"), pytest.param(IGNORE, id="unread")]
+)
+def test_trailers(wire: Wire, start: str) -> None:
+    """Behind several trailer fields the next request is found, or the connection is closed.
+
+    Who knows of one line behind the last chunk, or of none, takes the others for a request.
+    """
+    body = b"5\r\nhello\r\n0\r\nX-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\n\r\n"
+    found = exchange(wire, request(start, CHUNKED, body=body), NEXT)
+    assert mark_of(first(found)) == "first", found[0].describe()
+    in_step(wire, found)
+
+
+@clause("http/desync/request-in-trailers", "must", rfc9112("7.1"), requires=CHUNKED_INPUT)
+@pytest.mark.parametrize(
+    "start", [pytest.param(ECHO, id="read"), pytest.param(IGNORE, id="unread")]
+)
+def test_request_in_trailers(wire: Wire, start: str) -> None:
+    """A request that stands among the trailer fields is not executed, whatever else comes of them.
+
+    A proxy in front that looks at no trailer passes it on as a part of the body.
+    """
+    body = b"5\r\nhello\r\n0\r\nX-One: 1\r\n" + SMUGGLED
+    found = exchange(wire, request(start, CHUNKED, body=body), NEXT)
+    no_more_than(wire, found, "first", "next")
+
+
 @clause("http/desync/options-asterisk", "must", rfc9112("9.3"))
 def test_options_asterisk(wire: Wire) -> None:
     """The body of `OPTIONS *`, which no application reads, is not executed either."""
