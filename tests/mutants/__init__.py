@@ -116,6 +116,7 @@ MODULES = (
     "hook_errors",
     "hooks",
     "known_framing",
+    "known_k2",
     "lifecycle",
     "loads",
     "messages",
