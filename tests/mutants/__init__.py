@@ -115,6 +115,7 @@ MODULES = (
     "heads",
     "hook_errors",
     "hooks",
+    "known_k4",
     "lifecycle",
     "loads",
     "messages",
