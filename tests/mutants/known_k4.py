@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 import re
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from reference_app.serving import WSGIRequestHandler, response
@@ -89,3 +89,26 @@ def forgets_the_first_piece() -> Handler:
 def date_of_the_first_response() -> Handler:
     response.date_line = functools.cache(response.date_line)
     return WSGIRequestHandler
+
+
+@application_mutant("last-line-goes-on-in-the-buffer", breaks=["wsgi/input/last-line-of-many"])
+def last_line_goes_on() -> WSGIApplication:
+    class Buffered:
+        """Keeps the last line that it gave in a buffer, and the next one over it."""
+
+        def __init__(self, stream: Any) -> None:
+            self._stream = stream
+            self.read = stream.read
+            self.readline = stream.readline
+            self.readlines = stream.readlines
+
+        def __iter__(self) -> Iterator[bytes]:
+            buffer = b""
+            for line in self._stream:
+                buffer = (line + buffer)[:8192]
+                yield line if line.endswith(b"\n") else buffer[: 2 * len(line)]
+
+    def change(environ: WSGIEnvironment) -> None:
+        environ["wsgi.input"] = Buffered(environ["wsgi.input"])
+
+    return with_environ(change)
