@@ -39,6 +39,7 @@ pytest_plugins = (
     "conformance.acts.stopping",
     "conformance.acts.replacing",
     "conformance.acts.transferring",
+    "conformance.acts.variables",
 )
 
 #: The longest message that is kept of a failure, in characters.

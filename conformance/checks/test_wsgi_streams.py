@@ -241,6 +241,20 @@ def test_many_lines(wire: Wire, step: str) -> None:
     assert values(read(wire, "".join(MANY).encode(), step, behind=b"")) == [MANY]
 
 
+#: Lines that fill more than a buffer, and a last one without an end.
+UNENDED = [*(f"{number:04}\n" for number in range(1001)), "final"]
+
+
+@clause("wsgi/input/last-line-of-many", "should", STREAMS)
+def test_last_line_of_many(wire: Wire) -> None:
+    """A last line without an end stops where the body does, and not where a buffer does.
+
+    What else is in the buffer may be of an earlier line, or of another request.
+    """
+    step = f"iterate:{len(UNENDED)}"
+    assert values(read(wire, "".join(UNENDED).encode(), step, behind=b"")) == [UNENDED]
+
+
 #: A body, and where it is cut so that a line, a line end and a size lie across the cuts.
 PIECES = (b"first li", b"ne\r", b"\nsecond", b" line\nthird")
 

@@ -117,6 +117,7 @@ MODULES = (
     "hooks",
     "known_framing",
     "known_k2",
+    "known_k4",
     "lifecycle",
     "loads",
     "messages",
