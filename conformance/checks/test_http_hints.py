@@ -1,0 +1,92 @@
+"""Interim responses: 100 (Continue), and the early hints that some servers send for an application.
+
+No standard says how an application asks for them. Those who offer it put `wsgi.early_hints` into
+the environ: a callable that takes a list of fields and sends it. Where it is missing the application
+answers without, and the checks see that it is answered.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from conformance.checks.probes import NEXT, answers, exchange, first, mark_of, request
+from conformance.clauses import Source, clause, rfc9110, rfc9112
+from conformance.client import Response, Wire
+
+HINTS = Source("RFC 8297", "section 2", "https://www.rfc-editor.org/rfc/rfc8297.html#section-2")
+LINK = "</style.css>; rel=preload"
+
+
+def hinted(wire: Wire, kind: str, *, version: str = "1.1") -> Response:
+    """The answer of an application that gives such hints; the next request finds its own answer."""
+    with wire.connect() as connection:
+        connection.send(request(f"GET /wsgi/early-hints?kind={kind} HTTP/{version}") + NEXT)
+        found = answers(connection)
+    assert [mark_of(response) for response in found[1:]] in ([], ["next"])
+    response = first(found)
+    assert (response.status, response.body) == (200, b"final"), response.describe()
+    return response
+
+
+@clause("http/early-hints/sent", "must", HINTS)
+def test_hints(wire: Wire) -> None:
+    """Hints come in an interim response with these fields, and the final one as without them."""
+    response = hinted(wire, "plain")
+    offered = response.all("X-Offered") == ["yes"]
+    for interim in response.interim:
+        assert offered, f"{interim.status} came although no hints were given"
+        assert (interim.status, interim.all("Link")) == (103, [LINK])
+    assert response.all("Link") == []
+
+
+def not_framed(response: Response) -> None:
+    """The interim responses before this one say nothing of a body."""
+    for interim in response.interim:
+        names = {name.lower() for name, _ in interim.fields}
+        assert not names & {"transfer-encoding", "content-length"}, interim.describe()
+
+
+@clause("http/expect/not-framed", "must", rfc9112("6.1"))
+@pytest.mark.parametrize(
+    ("framing", "body"),
+    [
+        pytest.param("Content-Length: 5", b"hello", id="content-length"),
+        pytest.param("Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n", id="chunked"),
+    ],
+)
+def test_continue_framing(wire: Wire, framing: str, body: bytes) -> None:
+    """100 (Continue) has no body, and so neither Transfer-Encoding nor Content-Length.
+
+    However the body of the request is framed: what is said of that one is not for the answer.
+    """
+    fields = (framing, "Expect: 100-continue", "Connection: close")
+    response = first(exchange(wire, request("POST /wsgi/echo HTTP/1.1", *fields, body=body)))
+    not_framed(response)
+    assert response.status == 200 or response.status >= 400, response.describe()
+
+
+@clause("http/early-hints/not-framed", "must", rfc9112("6.1"))
+def test_hints_framing(wire: Wire) -> None:
+    """Hints have no body, and so neither Transfer-Encoding nor Content-Length."""
+    not_framed(hinted(wire, "plain"))
+
+
+@clause("http/early-hints/in-1.0", "must", rfc9110("15.2"))
+def test_hints_1_0(wire: Wire) -> None:
+    """A client of HTTP/1.0 gets no interim response: it would take that for the final one."""
+    assert hinted(wire, "plain", version="1.0").interim == []
+
+
+@clause("http/early-hints/refused", "must", rfc9110("5.5"))
+@pytest.mark.parametrize("kind", ["value", "value-lf", "name"])
+def test_hints_refused(wire: Wire, kind: str) -> None:
+    """A line end in a hint adds no field and no response, as in the head of the final response."""
+    response = hinted(wire, kind)
+    for head in (*response.interim, response):
+        assert head.all("X-Injected") == [], head.describe()
+
+
+@clause("http/early-hints/too-late", "must", rfc9112("6.3"))
+def test_hints_late(wire: Wire) -> None:
+    """Hints that are given in the middle of the final response do not get into its body."""
+    assert hinted(wire, "late").interim == []
