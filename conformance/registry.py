@@ -98,7 +98,9 @@ class Server:
     :param programs: what has to be on the PATH of a machine where it is to be a local process.
     :param service: the Compose service as it stands in the file, not interpolated.
     :param source: the Compose file.
-    :param base: the deployment that this is another release of; None for those of the file.
+    :param base: the deployment that this is a variant of (another release, other options); None
+        for those of the file.
+    :param python: the Python that it is to run on, as "3.13"; None for the backend's own.
     """
 
     name: str
@@ -113,6 +115,7 @@ class Server:
     service: Mapping[str, Any] = field(repr=False)
     source: Path = field(repr=False)
     base: Server | None = field(default=None, repr=False)
+    python: str | None = None
 
     def missing(self, backend: str) -> str | None:
         """Why it does not run on this machine by this backend, or None where it should."""
@@ -125,7 +128,7 @@ class Server:
 
     @property
     def deployment(self) -> str:
-        """The name that it has in the file, and in expectations: its own without a release."""
+        """The name that it has in the file, and in expectations."""
         return self.name if self.base is None else self.base.name
 
     def command(self, variables: Mapping[str, str] | None = None) -> list[str]:

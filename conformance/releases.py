@@ -1,30 +1,48 @@
-"""Another release of a server than the pinned one: `gunicorn-gthread@23.0.0`.
+"""Variants of a deployment: `gunicorn-gthread@23.0.0+python3.13 --keep-alive 1`.
 
-It is the same deployment with one requirement changed. What else is installed stays at the pinned
-version wherever that release agrees with it, so that two columns differ in the server alone.
+Another release of its server (`@23.0.0`), another Python (`+python3.13`), further options of its
+command (everything after the first space). A variant is the same deployment with that changed: two
+columns differ in it alone. So the other requirements that the deployment lists stay as they are
+pinned; what only the release itself needs is taken as of the release's own time, because an old
+release does not know what a newer one of its dependencies has dropped.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import re
+import shlex
 import tempfile
-from collections.abc import Sequence
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import canonicalize_name
+from packaging.utils import NormalizedName, canonicalize_name
 from packaging.version import InvalidVersion, Version
 
-from conformance import registry
-from conformance.backends import environments
+from conformance import index, registry
+from conformance.backends import BackendError, environments
 from conformance.registry import Server, UnknownServer
+
+#: How a variant is written.
+FORM = "NAME[@VERSION][+pythonX.Y] [OPTION ...]"
+#: What is in the index this long after a release belongs to the release's own time: distributions
+#: that are made together come in one after the other.
+OWN_TIME = timedelta(days=2)
+#: How often it is looked at again what of that there is.
+_ROUNDS = 3
+
+_FORM = re.compile(r"([^@+\s]+)(?:@([^@+\s]*))?(?:\+python(\d+\.\d+))?(?:\s+(\S.*))?")
 
 
 class UnknownRelease(UnknownServer):
-    """A release that cannot be asked for: says what was found and what to write instead."""
+    """A variant that cannot be asked for: says what was found and what to write instead."""
 
     def __init__(self, message: str) -> None:
         Exception.__init__(self, message)
@@ -33,15 +51,27 @@ class UnknownRelease(UnknownServer):
 def select(servers: Sequence[Server], names: Sequence[str]) -> list[Server]:
     """The servers of these names, each once and in the order asked for; all of them for no name.
 
-    :param names: as in the registry, or with a release: `NAME@VERSION`.
-    :raises UnknownServer: there is none of that name, or no such release of it can be had.
+    :param names: as in the registry, or variants of these: `FORM`.
+    :raises UnknownServer: there is none of that name, or no such variant of it can be had.
     """
-    found = []
-    for name in dict.fromkeys(names):
-        name, at_sign, version = name.partition("@")
-        [server] = registry.select(servers, [name])
-        found.append(at(server, version) if at_sign else server)
-    return found or list(servers)
+    return [variant(servers, name) for name in dict.fromkeys(names)] or list(servers)
+
+
+def variant(servers: Sequence[Server], text: str) -> Server:
+    """The server of that name, or the variant of it that the text asks for.
+
+    :raises UnknownServer: as `select`.
+    """
+    match = _FORM.fullmatch(text.strip())
+    if match is None:
+        raise UnknownRelease(f"expected {FORM}, found {text!r}")
+    name, version, python, options = match.groups()
+    [server] = registry.select(servers, [name])
+    if version is not None:
+        server = at(server, version)
+    if python is not None:
+        server = on_python(server, python)
+    return with_options(server, options) if options else server
 
 
 def at(server: Server, version: str) -> Server:
@@ -55,65 +85,178 @@ def at(server: Server, version: str) -> Server:
         raise UnknownRelease(
             f"expected a release like {server.name}@{server.version or '1.0'}, found {version!r}"
         ) from None
-    wanted = _requirements(server, version)
-    if wanted is None or server.requirements is None:
+    if _requirements(server, version) is None:
         raise UnknownRelease(
             f"{server.name} has no other release: it does not come from the distribution "
             f"{server.project!r} by its requirements"
         )
-    # Named by all that it is made from: newer pins make it anew.
-    pinned = server.requirements.read_bytes()
-    digest = hashlib.sha256(wanted.encode() + pinned).hexdigest()[:16]
-    service = dict(server.service)
-    if "image" in service:
+    return _vary(server, f"@{version}", version=version)
+
+
+def on_python(server: Server, python: str) -> Server:
+    """The deployment on another Python.
+
+    :param python: as "3.13".
+    """
+    return _vary(server, f"+python{python}", python=python)
+
+
+def with_options(server: Server, options: str) -> Server:
+    """The deployment with further words at the end of its command.
+
+    :param options: as one would type them.
+    :raises UnknownRelease: they cannot be read: a quotation mark is not closed.
+    """
+    try:
+        words = shlex.split(options)
+    except ValueError as error:
+        raise UnknownRelease(f"{server.name}: the options {options!r}: {error}") from None
+    command = server.service["command"]
+    known = shlex.split(command) if isinstance(command, str) else [str(word) for word in command]
+    # Not every command takes options after the application.
+    place = len(known) - known[-1].startswith("reference_app.")
+    # In the file, a dollar sign begins a variable.
+    known[place:place] = [word.replace("$", "$$") for word in words]
+    return _vary(server, f" {options}", service={**server.service, "command": known})
+
+
+def _vary(server: Server, suffix: str, **changes: Any) -> Server:
+    base = server.base or server
+    service = dict(changes.pop("service", server.service))
+    if "image" in service and ("version" in changes or "python" in changes):
         # A tag has no `+` and no `!`.
-        service["image"] = f"{service['image']}-{re.sub(r'[^A-Za-z0-9_.-]', '_', version)}"
-    return replace(
-        server,
-        name=f"{server.name}@{version}",
-        version=version,
-        # The file keeps its name, by which the build of an image finds it.
-        requirements=environments.cache_directory().with_name("releases")
-        / f"{server.project}-{version}-{digest}"
-        / server.requirements.name,
-        service=service,
-        base=server,
-    )
+        service["image"] += re.sub(r"[^A-Za-z0-9_.-]", "_", f"-{suffix[1:]}")
+    return replace(server, name=server.name + suffix, service=service, base=base, **changes)
 
 
-def resolve(server: Server, installers: environments.Installers | None = None) -> None:
-    """Pin what a release needs, if that was not done yet.
+def resolve(server: Server, python: str, installers: environments.Installers) -> Path | None:
+    """The pinned requirements of a deployment; those of another release are pinned at first use.
 
+    :param python: the Python that they are for, as "3.13".
+    :returns: a file with hashes; None for a deployment without requirements.
     :raises BackendError: there is no such release, or it cannot be had here; carries the
         installer's message.
     """
-    if server.base is None or server.requirements is None or server.requirements.is_file():
-        return
+    if server.base is None or server.version == server.base.version:
+        return server.requirements
+    pinned = server.requirements
     wanted = _requirements(server.base, str(server.version))
+    assert pinned is not None
     assert wanted is not None
-    assert server.base.requirements is not None
-    with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
-        source = Path(directory) / "requirements.in"
-        source.write_text(wanted, encoding="utf-8")
-        environments.pin(source, server.base.requirements, server.requirements, installers)
+    # Named by all that it is made from: newer pins make it anew.
+    made_from = "".join(map(str, wanted)).encode() + pinned.read_bytes() + python.encode()
+    digest = hashlib.sha256(made_from).hexdigest()[:16]
+    directory = environments.cache_directory().with_name("releases")
+    # The file keeps its name, by which the build of an image finds it.
+    output = directory / f"{server.project}-{server.version}-{digest}" / pinned.name
+    try:
+        with environments.locked(output.parent.with_suffix(".lock"), installers) as lock:
+            if not output.is_file():
+                output.parent.mkdir(exist_ok=True)
+                with tempfile.TemporaryDirectory(dir=directory) as scratch:
+                    pinning = _Pinning(server, wanted, Path(scratch), python, installers, lock)
+                    pinning.as_of_its_time().rename(output)
+    except OSError as error:
+        raise BackendError(f"requirements cannot be pinned: {error}") from error
+    return output
 
 
-def _requirements(server: Server, version: str) -> str | None:
+class _Pinning:
+    """Finds what to install for a release, in a directory for what it writes meanwhile."""
+
+    def __init__(
+        self,
+        server: Server,
+        wanted: Sequence[Requirement],
+        directory: Path,
+        python: str,
+        installers: environments.Installers,
+        lock: int,
+    ) -> None:
+        self._server = server
+        self._python = python
+        self._installers = installers
+        self._lock = lock
+        self._directory = directory
+        self._wanted = wanted
+        self._source = directory / "requirements.in"
+        self._source.write_text("".join(f"{requirement}\n" for requirement in wanted))
+
+    def as_of_its_time(self) -> Path:
+        """Pins with what the release alone needs as of its own time, or else as of today."""
+        assert self._server.requirements is not None
+        best = self._pin("today", self._server.requirements, {})
+        release = index.find(self._server.project, str(self._server.version))
+        if release is None or release.uploaded is None:
+            return best
+        until = release.uploaded + OWN_TIME
+        # What is asked for beside it, and what the application needs, is not the release's.
+        kept = {canonicalize_name(requirement.name) for requirement in self._wanted}
+        for framework in environments.FRAMEWORKS:
+            kept.update(_pins(environments.pinned(framework)))
+        bounds: dict[str, str] = {}
+        # More than once: a bound may bring in what only the old dependency needs.
+        for number in range(_ROUNDS):
+            new = [name for name in _pins(best) if name not in kept | bounds.keys()]
+            if not new:
+                break
+            bounds |= {name: self._bound(name, until).isoformat() for name in new}
+            with contextlib.suppress(BackendError):  # it does not go with what is kept
+                best = self._pin(f"own-time-{number}", best, bounds)
+        return best
+
+    def _pin(self, name: str, preferred: Path, bounds: Mapping[str, str]) -> Path:
+        output = self._directory / f"{name}.txt"
+        environments.pin(
+            *(self._source, preferred, output, self._python, bounds),
+            *(self._installers, self._lock),
+        )
+        return output
+
+    def _bound(self, name: str, until: datetime) -> datetime:
+        """Until when releases of a distribution are taken.
+
+        To the release's own time, or else to the first that installs here without a compiler: what
+        is compiled was not made for a Python that came later.
+        """
+        first = min(
+            (
+                release.uploaded
+                for release in index.releases(name)
+                if release.uploaded is not None
+                and not release.version.is_prerelease
+                and release.installs_without_compiler(self._python)
+            ),
+            default=until,
+        )
+        return max(until, first + OWN_TIME)
+
+
+def _pins(path: Path) -> Iterator[NormalizedName]:
+    """The names of the distributions in a pinned requirements file."""
+    for requirement in _read(path):
+        yield canonicalize_name(requirement.name)
+
+
+def _read(path: Path) -> Iterator[Requirement]:
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if line.startswith((" ", "#", "-")) or not line.strip():
+            continue
+        try:
+            yield Requirement(re.split(r"\s[\\#]", line)[0])
+        except InvalidRequirement:
+            continue
+
+
+def _requirements(server: Server, version: str) -> list[Requirement] | None:
     """What a deployment requires with its server in this release; None if it is not among it."""
     if server.requirements is None:
         return None
     # What the pinned file was made from, or else the names that are in it.
     source = server.requirements.with_suffix(".in")
     by_hand = source.is_file()
-    text = (source if by_hand else server.requirements).read_text(encoding="utf-8")
     found = {}
-    for line in text.splitlines():
-        if line.startswith((" ", "#", "-")) or not line.strip():
-            continue
-        try:
-            requirement = Requirement(re.split(r"\s[\\#]", line)[0])
-        except InvalidRequirement:
-            continue
+    for requirement in _read(source if by_hand else server.requirements):
         if not by_hand:
             requirement.specifier = SpecifierSet()
         found[canonicalize_name(requirement.name)] = requirement
@@ -121,4 +264,12 @@ def _requirements(server: Server, version: str) -> str | None:
     if project is None:
         return None
     project.specifier = SpecifierSet(f"=={version}")
-    return "".join(f"{requirement}\n" for requirement in found.values())
+    return [*found.values(), *_unsaid(server.project, version)]
+
+
+def _unsaid(project: str, version: str) -> Iterator[Requirement]:
+    """What a release needs and does not say; from releases.toml."""
+    path = Path(__file__).with_name("releases.toml")
+    for entry in tomllib.loads(path.read_text(encoding="utf-8"))["needs"]:
+        if entry["project"] == project and Version(version) in SpecifierSet(entry["versions"]):
+            yield Requirement(entry["requires"])

@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
+from urllib.parse import quote
 
 from conformance.backends.leftovers import Owner
 from conformance.parity import REFERENCE, Comparison
@@ -99,7 +100,8 @@ class Writer:
             file.close()
 
     def _part(self, server: str) -> Path:
-        return self._parts / f"{server}.jsonl"
+        # A variant's name may have anything in it.
+        return self._parts / f"{quote(server, safe='@+ ')}.jsonl"
 
 
 def _prefix(owner: Owner) -> str:

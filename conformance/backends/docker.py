@@ -15,6 +15,7 @@ import contextlib
 import json
 import math
 import os
+import re
 import select
 import signal
 import tempfile
@@ -37,6 +38,7 @@ from conformance.backends import (
     Backend,
     BackendError,
     Deployment,
+    environments,
     ports,
     stop_signal,
 )
@@ -60,6 +62,9 @@ CONTAINER_PORT = 8000
 BUILD_TIMEOUT_S = 1800
 #: Seconds for which somebody else may be on the port that is reserved for a deployment.
 PORT_LIMIT_S = 10
+
+#: The repository of base images; docker/Dockerfile says what is needed of one.
+BASE_NAME = "python"
 
 _REASON_LINES = 20
 _KEPT_LOG_LINES = 400
@@ -291,7 +296,7 @@ class DockerDeployment(Deployment):
 
 def container_name(server: Server) -> str:
     """A new name, for the reader of `docker ps`, and to remove a container by that is half made."""
-    return f"wsgi-conform-{server.name.replace('@', '-')}-{uuid4().hex[:12]}"
+    return f"wsgi-conform-{re.sub('[^A-Za-z0-9_.-]', '-', server.name)[:80]}-{uuid4().hex[:12]}"
 
 
 def _is_port_taken(error: BaseException | None) -> bool:
@@ -357,8 +362,10 @@ class DockerBackend(Backend):
         failures: dict[str, str] = {}
         wanted: dict[tuple[Path, str], list[Server]] = {}
         for server in servers:
-            if server.base is not None:
-                if reason := self._prepare_release(server):
+            if server.base is not None and server.service.get("image") != server.base.service.get(
+                "image"
+            ):
+                if reason := self._prepare_variant(client, server):
                     failures[server.name] = reason
                 continue
             try:
@@ -381,27 +388,47 @@ class DockerBackend(Backend):
                 failures |= {server.name: reason for server in services[service]}
         return failures
 
-    def _prepare_release(self, server: Server) -> str | None:
-        """Build the image of a release that is not the pinned one; why that cannot be, or None.
+    def _prepare_variant(self, client: DockerClient, server: Server) -> str | None:
+        """Build the image of another release or on another Python; why that cannot be, or None.
 
-        The Compose file is taken with a second one, which puts the release's requirements in the
-        place of the pinned ones (the argument REQUIREMENTS of docker/Dockerfile).
+        The Compose file is taken with a second one, which puts other values in the place of the
+        arguments REQUIREMENTS and BASE_IMAGE of docker/Dockerfile.
         """
         assert server.base is not None
-        assert server.requirements is not None
+        if "build" not in server.service:
+            return "it has no `build`, so there is no other image of it"
+        arguments: dict[str, str] = {}
         try:
-            releases.resolve(server)
+            if server.python is not None:
+                arguments["BASE_IMAGE"] = self._base_image(client, server.python)
+            if server.version != server.base.version:
+                python = server.python or self._python(server)
+                found = releases.resolve(server, python, environments.Installers())
+                assert found is not None
+                arguments["REQUIREMENTS"] = found.read_text(encoding="utf-8")
         except BackendError as error:
             return str(error)
-        if "build" not in server.service:
-            return "it has no `build`, so there is no image of another release"
-        arguments = {"REQUIREMENTS": server.requirements.read_text(encoding="utf-8")}
         service = {"image": server.service["image"], "build": {"args": arguments}}
         with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
             override = Path(directory) / "compose.yaml"
             # JSON is YAML.
             override.write_text(json.dumps({"services": {server.base.name: service}}))
             return self._build([server.source, override], [server.base.name]).get(server.base.name)
+
+    def _base_image(self, client: DockerClient, python: str) -> str:
+        """The base image with that Python: one that is here, or else the official one."""
+        with engine_errors("looking for base images"):
+            tags = [tag for image in client.images.list(BASE_NAME) for tag in image.tags]
+        there = [tag for tag in sorted(tags) if tag.startswith(f"{BASE_NAME}:{python}-slim-")]
+        return there[-1] if there else f"{BASE_NAME}:{python}-slim-trixie"
+
+    def _python(self, server: Server) -> str:
+        """The Python of a service's image, as far as its build arguments tell."""
+        build = server.service["build"]
+        arguments = build.get("args", {}) if isinstance(build, dict) else {}
+        base = str(arguments.get("BASE_IMAGE", "")) if isinstance(arguments, dict) else ""
+        match = re.search(r":(\d+\.\d+)", interpolate(base, self.variables))
+        return match[1] if match else environments.PYTHON
 
     def _builder_of(self, source: Path, image: str, users: Sequence[Server]) -> str:
         """The service to build an image by, when several share it: each time the same.

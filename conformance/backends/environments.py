@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -25,6 +25,10 @@ _LOCK_POLL_S = 0.05
 #: The interpreter itself and not a checkout's link to it, so that environments of the same
 #: requirements are made once for all checkouts.
 INTERPRETER = os.path.realpath(sys.executable)
+#: Its version, as "3.13".
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+#: The frameworks that the application runs on, each with requirements of its own.
+FRAMEWORKS = ("reference", "flask")
 
 
 def cache_directory() -> Path:
@@ -53,7 +57,7 @@ def make(
     try:
         environment = cache_directory() / f"{name}-{digest(requirements, python)}"
         installers = installers or Installers()
-        with _locked(environment.with_name(f"{environment.name}.lock"), installers) as lock:
+        with locked(environment.with_name(f"{environment.name}.lock"), installers) as lock:
             _install(environment, requirements, python, installers, lock)
     except (OSError, RuntimeError) as error:
         raise BackendError(
@@ -62,34 +66,37 @@ def make(
     return environment
 
 
-def pin(source: Path, preferred: Path, output: Path, installers: Installers | None = None) -> None:
+def pin(
+    source: Path,
+    preferred: Path,
+    output: Path,
+    python: str,
+    bounds: Mapping[str, str],
+    installers: Installers,
+    lock: int,
+) -> None:
     """Pin requirements with hashes, each as it is pinned already wherever that fits.
 
     :param source: what is required.
     :param preferred: a pinned requirements file.
-    :param output: the file to write; it is there whole or not at all.
+    :param output: the file to write.
+    :param python: what they are for, as "3.13".
+    :param bounds: distributions, and the time (RFC 3339) up to which their releases are taken.
+    :param lock: as for `Installers.run`.
     :raises BackendError: they cannot be had together; carries the installer's message.
     """
-    installers = installers or Installers()
-    try:
-        with _locked(output.parent.with_suffix(".lock"), installers) as lock:
-            if output.is_file():
-                return
-            output.parent.mkdir(exist_ok=True)
-            # uv keeps to what its output names already.
-            unfinished = output.with_suffix(".unfinished")
-            shutil.copyfile(preferred, unfinished)
-            options = ["--quiet", "--universal", "--generate-hashes", "--no-header"]
-            options += ["--no-annotate", "--python-version", "3.11"]
-            _uv(
-                installers,
-                lock,
-                *("pip", "compile", *options),
-                *(str(source), "--output-file", str(unfinished)),
-            )
-            unfinished.rename(output)
-    except OSError as error:
-        raise BackendError(f"requirements cannot be pinned: {error}") from error
+    # uv keeps to what its output names already.
+    shutil.copyfile(preferred, output)
+    options = ["--quiet", "--generate-hashes", "--no-header", "--no-annotate"]
+    options += ["--python-version", python]
+    for name, until in bounds.items():
+        options += ["--exclude-newer-package", f"{name}={until}"]
+    _uv(installers, lock, "pip", "compile", *options, str(source), "--output-file", str(output))
+
+
+def pinned(name: str) -> Path:
+    """The pinned requirements file of that name among those that come with the project."""
+    return Path(__file__).resolve().parents[2] / "docker" / "requirements" / f"{name}.txt"
 
 
 def digest(requirements: Sequence[Path], python: str = INTERPRETER) -> str:
@@ -122,7 +129,7 @@ def _install(
 
 
 @contextmanager
-def _locked(path: Path, installers: Installers) -> Iterator[int]:
+def locked(path: Path, installers: Installers) -> Iterator[int]:
     """Two runs that want the same environment make it once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as lock:

@@ -260,12 +260,14 @@ class ProcessBackend(Backend):
         """
         if reason := server.missing(self.name):
             raise BackendError(f"{server.name} does not run as a local process here: {reason}")
-        releases.resolve(server, installers)
-        framework = pinned(self.framework)
+        installers = installers or environments.Installers()
+        requirements = releases.resolve(server, server.python or environments.PYTHON, installers)
+        framework = environments.pinned(self.framework)
         files = [framework]
-        if server.requirements is not None and server.requirements != framework:
-            files.append(server.requirements)
-        return environments.make(f"{server.project}-{self.framework}", files, installers=installers)
+        if requirements is not None and requirements != framework:
+            files.append(requirements)
+        python = server.python or environments.INTERPRETER
+        return environments.make(f"{server.project}-{self.framework}", files, python, installers)
 
 
 def memory_limit(server: Server) -> int | None:
@@ -295,8 +297,3 @@ def describe_exit(code: int) -> str:
         return f"signal {signal.Signals(-code).name}"
     except ValueError:  # a real-time signal, which has no name
         return f"signal {-code}"
-
-
-def pinned(name: str) -> Path:
-    """The pinned requirements file of that name among those that come with the project."""
-    return Path(__file__).resolve().parents[2] / "docker" / "requirements" / f"{name}.txt"

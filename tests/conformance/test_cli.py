@@ -25,7 +25,6 @@ import conformance
 from conformance import catalogue, cli, expectations, registry, results
 from conformance.backends import environments
 from conformance.backends.leftovers import start_time
-from conformance.backends.process import pinned
 from tests.conformance.deployments import compose
 
 SCHEMA = json.loads(
@@ -583,7 +582,7 @@ def test_an_interrupt_while_another_run_installs_is_not_kept_waiting(
     cache = tmp_path / "cache" / "wsgi-conform" / "environments"
     cache.mkdir(parents=True)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    digest = environments.digest([pinned("reference")])
+    digest = environments.digest([environments.pinned("reference")])
     with (cache / f"wsgi-conform-reference-{digest}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         with subprocess.Popen(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from conformance import registry, releases
+from conformance import index, registry, releases
 from conformance.backends import BackendError, environments
 from conformance.backends.process import ProcessBackend
 from conformance.registry import Server, UnknownServer
@@ -40,7 +40,12 @@ def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Server]:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     (tmp_path / "compose.yaml").write_text(COMPOSE)
     (tmp_path / "some.txt").write_text(PINNED)
+    monkeypatch.setattr(index, "releases", lambda project: ())
     return registry.load(tmp_path / "compose.yaml")
+
+
+def resolve(server: Server) -> Path | None:
+    return releases.resolve(server, "3.11", environments.Installers())
 
 
 def pinned_by(monkeypatch: pytest.MonkeyPatch, status: int, found: str) -> list[str]:
@@ -70,13 +75,13 @@ def test_a_release_is_the_same_deployment_with_one_requirement_changed(
     assert (old.name, old.version, old.deployment) == ("some-server@1.2", "1.2", "some-server")
     assert (old.command(), old.capabilities) == (base.command(), base.capabilities)
     assert old.service["image"] == "some/server:${TAG:-latest}-1.2"
-    releases.resolve(old)
+    pins = resolve(old)
     # Asked for is the release, and preferred what is pinned.
     assert asked == ['other\nsome-server==1.2; python_version >= "3"\n', PINNED]
-    assert old.requirements is not None
-    assert old.requirements.read_text() == "some-server==1.2\n"
-    assert old.requirements.name == "some.txt"
-    releases.resolve(old)
+    assert pins is not None
+    assert pins.read_text() == "some-server==1.2\n"
+    assert pins.name == "some.txt"
+    assert resolve(old) == pins
     assert len(asked) == 2, "it was pinned a second time"
 
 
@@ -85,15 +90,13 @@ def test_what_the_pins_were_made_from_is_kept(
 ) -> None:
     (tmp_path / "some.in").write_text("# Why.\nsome-server[fast]<2\n\nother  # Because.\n")
     asked = pinned_by(monkeypatch, 0, "")
-    releases.resolve(releases.at(servers[0], "1.2"))
+    resolve(releases.at(servers[0], "1.2"))
     assert asked[0] == "some-server[fast]==1.2\nother\n"
 
 
 def test_without_a_release_nothing_is_changed(servers: list[Server]) -> None:
     assert releases.select(servers, []) == servers
-    releases.resolve(servers[0])
-    assert servers[0].requirements is not None
-    assert servers[0].requirements.read_text() == PINNED
+    assert resolve(servers[0]) == servers[0].requirements
 
 
 @pytest.mark.parametrize(
@@ -122,8 +125,6 @@ def test_a_release_that_cannot_be_had_does_not_stop_the_others(
     old = releases.at(servers[0], "9")
     failed = ProcessBackend().prepare([old])
     assert failed == {"some-server@9": "there is no version of some-server==9"}
-    assert old.requirements is not None
-    assert not old.requirements.exists()
 
 
 def test_two_releases_of_one_server_side_by_side() -> None:
@@ -141,3 +142,31 @@ def test_two_releases_of_one_server_side_by_side() -> None:
 
 
 _VERSION = "from importlib.metadata import version; print(version('waitress'))"
+
+
+def test_options_come_before_the_application_where_that_is_last() -> None:
+    servers = registry.load()
+    [waitress, cheroot] = releases.select(
+        servers, ["waitress --ident='a $b'", "cheroot+python3.12 --keep-alive 1"]
+    )
+    assert waitress.name == "waitress --ident='a $b'"
+    assert waitress.command()[-2:] == ["--ident=a $b", "reference_app.wsgi:application"]
+    assert waitress.service["image"] == servers[servers.index(waitress.base)].service["image"]  # type: ignore[arg-type]
+    assert cheroot.command()[-2:] == ["--keep-alive", "1"]
+    assert (cheroot.python, cheroot.deployment) == ("3.12", "cheroot")
+    assert cheroot.service["image"].endswith("-python3.12")
+
+
+@pytest.mark.parametrize("text", ["@1", "waitress@1@2", "waitress+3.12", "waitress 'open"])
+def test_a_variant_that_is_not_written_as_one(text: str) -> None:
+    with pytest.raises(UnknownServer, match=r"expected NAME|No closing quotation"):
+        releases.select(registry.load(), [text])
+
+
+def test_what_an_old_release_needs_is_of_its_own_time() -> None:
+    """Of a real server: newer setuptools have dropped what this one imports."""
+    [old] = releases.select(registry.load(), ["gunicorn-sync@20.0.4"])
+    pins = resolve(old)
+    assert pins is not None
+    assert "gunicorn==20.0.4" in pins.read_text()
+    assert "setuptools==42.0.1" in pins.read_text()
