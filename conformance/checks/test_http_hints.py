@@ -1,8 +1,8 @@
 """Interim responses: 100 (Continue), and the early hints that some servers send for an application.
 
 No standard says how an application asks for them. Those who offer it put `wsgi.early_hints` into
-the environ: a callable that takes a list of fields and sends it. Where it is missing the application
-answers without, and the checks see that it is answered.
+the environ: a callable that takes a list of fields and sends it. Where it is missing the
+application answers without, and the checks see that it is answered.
 """
 
 from __future__ import annotations

@@ -305,7 +305,7 @@ def test_drain_half_sent_ends(half_sent: Drained) -> None:
     requires=("control", "keep-alive"),
 )
 def test_drain_next(asked_again: AskedAgain) -> None:
-    """A response that comes after the stop signal says that it is the last one of its connection, or
+    """A response that comes after the stop signal says that it is the last of its connection, or
     the next request on it is answered: a client that was told nothing sends it."""
     answer = asked_again.answer
     whole(answer, b"behind the gate")
