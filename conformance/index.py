@@ -31,20 +31,19 @@ class Release:
     :param uploaded: when the first of its files came into the index; None where it does not say.
     :param yanked: whether all of its files are withdrawn (PEP 592).
     :param requires_python: the Pythons that it says it is for; empty for any.
-    :param wheels: the tags of its wheels.
-    :param source: whether there is a source distribution.
+    :param wheels: the tags of its wheels, and when each came into the index.
     """
 
     version: Version
     uploaded: datetime | None
     yanked: bool
     requires_python: SpecifierSet
-    wheels: frozenset[Tag]
-    source: bool
+    wheels: tuple[tuple[Tag, datetime], ...]
 
-    def installs_without_compiler(self, python: str) -> bool:
-        """Whether it has a wheel for this Python, as "3.11", on this machine."""
-        return bool(self.wheels & _tags(python))
+    def wheel_since(self, python: str) -> datetime | None:
+        """Since when it has a wheel for this Python, as "3.11", here; None: it has none."""
+        usable = _tags(python)
+        return min((time for tag, time in self.wheels if tag in usable), default=None)
 
 
 @functools.cache
@@ -119,8 +118,12 @@ def _release(version: Version, files: list[DistributionPackage]) -> Release:
         uploaded=min(times, default=None),
         yanked=all(file.is_yanked for file in files),
         requires_python=wanted,
-        wheels=frozenset(tag for file in files for tag in _wheel_tags(file.filename)),
-        source=any(file.package_type == "sdist" for file in files),
+        wheels=tuple(
+            (tag, file.upload_time)
+            for file in files
+            if file.upload_time is not None
+            for tag in _wheel_tags(file.filename)
+        ),
     )
 
 

@@ -15,7 +15,7 @@ import re
 import shlex
 import tempfile
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -189,26 +189,48 @@ class _Pinning:
         release = index.find(self._server.project, str(self._server.version))
         if release is None or release.uploaded is None:
             return best
-        until = release.uploaded + OWN_TIME
         # What is asked for beside it, and what the application needs, is not the release's.
-        kept = {canonicalize_name(requirement.name) for requirement in self._wanted}
+        beside = {canonicalize_name(requirement.name) for requirement in self._wanted}
+        kept = set(beside)
         for framework in environments.FRAMEWORKS:
             kept.update(_pins(environments.pinned(framework)))
+        # Where that does not go together: what today's release needs as well, as of today.
+        for not_its_own in (kept, kept.union(_pins(self._server.requirements))):
+            with contextlib.suppress(BackendError):
+                return self._bounded(best, release.uploaded + OWN_TIME, not_its_own, beside)
+        return best
+
+    def _bounded(
+        self, today: Path, until: datetime, kept: Collection[str], beside: Collection[str]
+    ) -> Path:
+        """Pins with everything up to a time, but for what is kept.
+
+        :raises BackendError: these do not go together.
+        """
+        fixed = [one for one in _read(today) if canonicalize_name(one.name) in beside]
+        constraints = self._directory / "constraints.txt"
+        constraints.write_text("".join(f"{one}\n" for one in fixed), encoding="utf-8")
+        best = today
         bounds: dict[str, str] = {}
         # More than once: a bound may bring in what only the old dependency needs.
-        for number in range(_ROUNDS):
-            new = [name for name in _pins(best) if name not in kept | bounds.keys()]
+        for _ in range(_ROUNDS):
+            new = [name for name in _pins(best) if name not in kept and name not in bounds]
             if not new:
                 break
             bounds |= {name: self._bound(name, until).isoformat() for name in new}
-            with contextlib.suppress(BackendError):  # it does not go with what is kept
-                best = self._pin(f"own-time-{number}", best, bounds)
+            best = self._pin(f"{len(kept)}-{len(bounds)}", today, bounds, constraints)
         return best
 
-    def _pin(self, name: str, preferred: Path, bounds: Mapping[str, str]) -> Path:
+    def _pin(
+        self,
+        name: str,
+        preferred: Path,
+        bounds: Mapping[str, str],
+        constraints: Path | None = None,
+    ) -> Path:
         output = self._directory / f"{name}.txt"
         environments.pin(
-            *(self._source, preferred, output, self._python, bounds),
+            *(self._source, preferred, output, self._python, bounds, constraints),
             *(self._installers, self._lock),
         )
         return output
@@ -221,11 +243,10 @@ class _Pinning:
         """
         first = min(
             (
-                release.uploaded
+                since
                 for release in index.releases(name)
-                if release.uploaded is not None
-                and not release.version.is_prerelease
-                and release.installs_without_compiler(self._python)
+                if not release.version.is_prerelease
+                and (since := release.wheel_since(self._python)) is not None
             ),
             default=until,
         )

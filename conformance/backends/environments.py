@@ -72,6 +72,7 @@ def pin(
     output: Path,
     python: str,
     bounds: Mapping[str, str],
+    constraints: Path | None,
     installers: Installers,
     lock: int,
 ) -> None:
@@ -82,6 +83,7 @@ def pin(
     :param output: the file to write.
     :param python: what they are for, as "3.13".
     :param bounds: distributions, and the time (RFC 3339) up to which their releases are taken.
+    :param constraints: a file of what has to hold if it is installed at all.
     :param lock: as for `Installers.run`.
     :raises BackendError: they cannot be had together; carries the installer's message.
     """
@@ -91,6 +93,8 @@ def pin(
     options += ["--python-version", python]
     for name, until in bounds.items():
         options += ["--exclude-newer-package", f"{name}={until}"]
+    if constraints is not None:
+        options += ["--constraint", str(constraints)]
     _uv(installers, lock, "pip", "compile", *options, str(source), "--output-file", str(output))
 
 

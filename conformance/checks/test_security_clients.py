@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 import pytest
 
 from conformance.capabilities import Capabilities
@@ -15,7 +17,7 @@ from conformance.checks.probes import (
     request,
 )
 from conformance.clauses import clause, rfc9110, rfc9112
-from conformance.client import Connection, Wire
+from conformance.client import Connection, ConnectionClosed, PeerError, Wire
 
 #: How many slow clients there are where the deployment declares no bound.
 MANY = 16
@@ -334,11 +336,18 @@ def test_answer_of_another(wire: Wire, capabilities: Capabilities, key: str) -> 
     # A handler is for him who left, and one for who releases: only the rest can wait with these.
     others = [wire.connect() for _ in range(min(4, fewer(capabilities) - 1))]
     # A server that has noticed may have given the request up: then nobody comes to be released.
-    released = read_json(wire.ask("GET", f"/wsgi/release?key={key}&patience={patience / 4}"))
+    released = read_json(wire.ask("GET", f"/wsgi/release?key={key}&patience={patience / 8}"))
     assert isinstance(released.get("met"), bool)
     for index, connection in enumerate(others):
-        connection.send(marked(f"other-{index}", CLOSE))
+        with contextlib.suppress(PeerError):
+            connection.send(marked(f"other-{index}", CLOSE))
     for index, connection in enumerate(others):
-        assert mark_of(connection.receive()) == f"other-{index}"
+        try:
+            response = connection.receive()
+        except ConnectionClosed:
+            # It was idle meanwhile, and such a connection may be closed (RFC 9112 section 9.5).
+            assert not connection.began
+            continue
+        assert mark_of(response) == f"other-{index}"
         connection.assert_closed()
     served(wire, VICTIMS)
