@@ -115,6 +115,7 @@ MODULES = (
     "heads",
     "hook_errors",
     "hooks",
+    "known_k1",
     "lifecycle",
     "loads",
     "messages",
