@@ -169,9 +169,12 @@ class Kept:
 def kept(stage: Stage) -> Kept:
     """A connection has had its answer and is kept by the client when the server is stopped."""
     deployment = stage.start()
-    connection = stage.wire(deployment).connect()
+    wire = stage.wire(deployment)
+    connection = wire.connect()
     connection.request("GET", "/-/identity")
     connection.receive()
+    if stage.capabilities.concurrency != 1:
+        wire.ask("GET", "/-/identity")  # by now it is done with the other one and keeps it
     stop(deployment)
     ended = end(stage, deployment, "lifecycle/stop/kept")
     if ended.status is None:
