@@ -106,7 +106,7 @@ def test_refusal_last(wire: Wire, fields: list[str], body: bytes) -> None:
     Neither for what came with the request nor for one that comes after the answer, as here.
     """
     with wire.connect() as connection:
-        connection.send(request(ECHO, *fields, body=body))
+        connection.send(request(IGNORE, *fields, body=body))
         answered = connection.more()
         if answered:
             connection.receive("POST")

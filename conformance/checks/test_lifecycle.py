@@ -347,12 +347,12 @@ def test_reload_in_flight(reloaded: Reloaded) -> None:
 @clause("lifecycle/reload/nothing-left", "agreement", RELOAD, requires=("control", "reload-signal"))
 def test_reload_nothing_left(reloaded_often: ReloadedOften) -> None:
     """Reloads leave nothing open behind them: after five of them a process has no more descriptors
-    than after the first, or none more for each."""
+    than in the beginning, or none more for each."""
     found = reloaded_often.descriptors
     assert reloaded_often.ended is None, f"the server ended: {reloaded_often.ended}"
     assert len(found) == RELOADS + 1, f"after {len(found) - 1} reloads no other process answered"
-    # The first generation may have what others have not, such as the terminal's.
-    assert found[-1] - found[1] < RELOADS - 1, f"descriptors by generation: {found}"
+    # Some generations may have a few more than others, but not each more than the one before.
+    assert found[-1] - max(found[:3]) < RELOADS - 2, f"descriptors by generation: {found}"
 
 
 # Sudden death

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from reference_app.serving.body import Body
     from reference_app.serving.parser import Request
 
-LEFT = "silent head body answered second-head refused answer"
+LEFT = "silent head body answered second-head refused"
 CODINGS = (
     "gzip chunked-not-last identity prefix suffix quoted parameter second-line vertical-tab nul "
     "no-break-space empty"
