@@ -51,31 +51,30 @@ def unframed(interim: Response) -> None:
     assert not names & {"transfer-encoding", "content-length"}, interim.describe()
 
 
-@clause("http/expect/not-framed", "must", rfc9112("6.1"))
-@pytest.mark.parametrize(
-    ("framing", "body"),
-    [
-        pytest.param("Content-Length: 5", b"hello", id="content-length"),
-        pytest.param("Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n", id="chunked"),
-    ],
-)
-def test_continue_framing(wire: Wire, framing: str, body: bytes) -> None:
-    """100 (Continue) has no body, and so neither Transfer-Encoding nor Content-Length.
-
-    However the body of the request is framed: what is said of that one is not for the answer.
-    """
+def continued(wire: Wire, framing: str, body: bytes) -> None:
+    """What is answered to a request that asks for 100 (Continue) says nothing of a body there."""
     with wire.connect() as connection:
-        head = request(
-            "POST /wsgi/echo HTTP/1.1", framing, "Expect: 100-continue", "Connection: close"
-        )
-        connection.send(head)
-        # Whether one comes is asked elsewhere.
+        fields = (framing, "Expect: 100-continue", "Connection: close")
+        connection.send(request("POST /wsgi/echo HTTP/1.1", *fields))
+        # Whether one comes, and what becomes of the body, is asked elsewhere.
         connection.reacted(min(INTERIM_S, connection.time_limit_s))
         connection.send(body)
         response = connection.receive("POST")
     for interim in response.interim:
         unframed(interim)
-    assert response.status >= 400 or read_json(response)["body"] == "hello"
+    assert response.status >= 400 or "body" in read_json(response)
+
+
+@clause("http/expect/not-framed", "must", rfc9112("6.1"))
+def test_continue_framing(wire: Wire) -> None:
+    """100 (Continue) has no body, and so neither Transfer-Encoding nor Content-Length."""
+    continued(wire, "Content-Length: 5", b"hello")
+
+
+@clause("http/expect/not-framed-chunked", "must", rfc9112("6.1"), requires=("chunked-input",))
+def test_continue_framing_chunked(wire: Wire) -> None:
+    """Neither has it where the body of the request is a chunked one: that is not for the answer."""
+    continued(wire, "Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n")
 
 
 @clause("http/early-hints/not-framed", "must", rfc9112("6.1"))
