@@ -9,6 +9,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from reference_app.serving import WSGIRequestHandler
+from reference_app.serving import body as bodies
 from reference_app.serving import server as servers
 from reference_app.serving.response import ResponseWriter
 from tests.mutants import program_mutant, server_mutant
@@ -151,6 +152,15 @@ def faulty_framing_mended() -> Handler:
         return head.replace(b"Content-Length: +", b"Content-Length: ")
 
     return mending(mend)
+
+
+@server_mutant(
+    "extensions-are-taken",
+    breaks=rows("http/chunked/extension-not-taken", "without-name delimiter-in-name nul bare-cr"),
+)
+def extensions_taken() -> Handler:
+    bodies._CHUNK_LINE = re.compile(rb"(?s)([0-9A-Fa-f]{1,15})(?:;.*)?")
+    return WSGIRequestHandler
 
 
 @server_mutant("empty-target-is-the-root", breaks=["http/request-line/malformed/target-empty"])
