@@ -1,4 +1,7 @@
-"""What clients leave behind: once they are gone, so is all that the server had for them."""
+"""What a server has for its clients, and for how long.
+
+Once they are gone it has nothing for them any more, and until they have their answers it has all.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ import pytest
 
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import mark_of, marked, read_json, request
-from conformance.clauses import Source, clause
+from conformance.clauses import Source, clause, rfc9112
 from conformance.client import Connection, PeerError, Wire
 
 #: How many clients come and go. A server that forks for each of them is slow.
@@ -18,6 +21,8 @@ MORE = 20
 #: Seconds that a server has to notice that they are gone.
 PATIENCE_S = 3.0
 POLL_S = 0.05
+#: Seconds that an application works: longer than some servers keep an idle connection.
+AT_WORK_S = 3.0
 
 RELEASE = Source(
     "Common Weakness Enumeration", "CWE-772", "https://cwe.mitre.org/data/definitions/772.html"
@@ -89,3 +94,27 @@ def test_left(wire: Wire, capabilities: Capabilities, way: str) -> None:
             f"{CLIENTS} clients are gone: descriptors and threads were {before}, are {after} now"
         )
         time.sleep(POLL_S)
+
+
+@clause("security/at-work", "agreement", rfc9112("9.5"))
+def test_at_work(wire: Wire, capabilities: Capabilities, key: str) -> None:
+    """A request at which the application works for seconds is answered: its connection is not idle.
+
+    Neither one that is new nor one that had a request before, and whoever ends idle connections
+    does not end himself.
+    """
+    before = read_json(wire.ask("GET", "/-/identity"))["pid"]
+    connections = [wire.connect()]
+    if capabilities.keep_alive and capabilities.concurrency != 1:
+        connections.append(wire.connect())
+        ask(connections[1])
+    for index, connection in enumerate(connections):
+        connection.time_limit_s += AT_WORK_S
+        target = f"/wsgi/held?key={key}-{index}&patience={AT_WORK_S}"
+        connection.send(request(f"GET {target} HTTP/1.1", "Connection: close"))
+    for connection in connections:
+        response = connection.receive()
+        assert (response.status, response.body) == (200, b"first;alone;"), response.describe()
+        connection.assert_closed()
+    after = read_json(wire.ask("GET", "/-/identity"))["pid"]
+    assert after == before or capabilities.processes != 1, "the process was replaced by another"

@@ -71,6 +71,18 @@ def threads_left() -> Handler:
     )
 
 
+@server_mutant("connections-at-work-are-closed", breaks=["security/at-work"])
+def connections_at_work_closed() -> Handler:
+    class Impatient(WSGIRequestHandler):
+        def run_wsgi(self, request: Request) -> None:
+            timer = threading.Timer(1.0, self.connection.end_output)
+            timer.start()
+            super().run_wsgi(request)
+            timer.cancel()
+
+    return Impatient
+
+
 # Interim responses
 
 
