@@ -118,6 +118,7 @@ MODULES = (
     "known_framing",
     "known_k2",
     "known_k4",
+    "known_k1",
     "lifecycle",
     "loads",
     "messages",
