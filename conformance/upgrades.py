@@ -112,9 +112,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", metavar="NAME", help="only pairs of these deployments")
     parser.add_argument("--jobs", type=int, default=4, help="servers side by side")
     parsed = parser.parse_args(arguments)
-    fixes = [fix for fix in load() if not parsed.names or fix.deployment in parsed.names]
+    servers = {server.name: server for server in registry.load()}
+    fixes = []
+    for fix in load():
+        if parsed.names and fix.deployment not in parsed.names:
+            continue
+        if reason := servers[fix.deployment].missing("process"):
+            print(f"left out: {fix.deployment} {fix.before} to {fix.after}: {reason}")
+        else:
+            fixes.append(fix)
     if not fixes:
-        parser.error(f"there is no pair of {', '.join(parsed.names)}")
+        parser.error(f"there is no pair of {', '.join(parsed.names)} to run here")
     wrong = verify(fixes, parsed.jobs, Console(highlight=False))
     for line in wrong:
         print(line)
