@@ -9,11 +9,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 BENCH := $(VENV)/bench
+EXAMPLE := $(VENV)/example
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all lint format images base-image catalogue requirements bench fuzz clean
+.PHONY: help test test-all example lint format images base-image catalogue upgrades requirements bench fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -37,6 +38,19 @@ test: $(READY) ## the project's own tests
 test-all: $(READY) ## every check on every server; in containers where an engine answers
 	$(BIN)/wsgi-conform run $(SERVERS) --backend $(BACKEND) $(ARGS)
 
+$(EXAMPLE)/ready: requirements/example.txt $(READY)
+	@test -x $(EXAMPLE)/bin/python || $(PYTHON) -m venv $(EXAMPLE)
+	@$(EXAMPLE)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+example: $(EXAMPLE)/ready ## examples/flask_app: the tests of an ordinary application, on three servers
+	@rm -rf $(EXAMPLE)/dist
+	@# As others get it: a wheel, and no checkout.
+	@$(BIN)/python -m hatchling build --target wheel --directory $(EXAMPLE)/dist >/dev/null
+	@$(EXAMPLE)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(EXAMPLE)/dist/*.whl
+	cd examples/flask_app && ../../$(EXAMPLE)/bin/python -m pytest $(ARGS)
+	cd examples/flask_app && ../../$(EXAMPLE)/bin/python -m pytest -n 2 $(ARGS)
+
 lint: $(READY) ## ruff, mypy, and the workflow files
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
@@ -59,12 +73,17 @@ catalogue: $(READY) ## write anew what is generated from the code
 	$(BIN)/wsgi-conform checks --format markdown > docs/checks.md
 	$(BIN)/wsgi-conform servers --format markdown > docs/servers.md
 	$(BIN)/python -m conformance.report.coverage > docs/coverage.md
+	$(BIN)/python -m conformance.report.upgrades > docs/upgrades.md
+
+upgrades: $(READY) ## run the pairs of releases with a known fix: does the suite notice?
+	$(BIN)/python -m conformance.upgrades $(SERVERS)
 
 requirements: $(READY) ## pin what environments and images install, as of today
 	for file in docker/requirements/*.in; do $(COMPILE) $$file --output-file $${file%.in}.txt || exit 1; done
 	$(COMPILE) pyproject.toml --output-file docker/requirements/conformance.txt
 	$(COMPILE) pyproject.toml --group dev --all-extras --output-file requirements/dev.txt
 	$(COMPILE) --group bench --output-file requirements/bench.txt
+	$(COMPILE) pyproject.toml --group example --output-file requirements/example.txt
 
 $(BENCH)/ready: requirements/bench.txt $(READY)
 	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)
@@ -80,5 +99,5 @@ fuzz: $(READY) ## a million malformed requests for the reference server
 	$(BIN)/python -m tests.serving.fuzz
 
 clean: ## remove what was made here; environments in ~/.cache/wsgi-conform stay
-	rm -rf $(VENV) results dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
-	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf $(VENV) results dist .mypy_cache .ruff_cache .hypothesis
+	find . \( -name __pycache__ -o -name .pytest_cache \) -type d -prune -exec rm -rf {} +

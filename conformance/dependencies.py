@@ -16,6 +16,8 @@ RESTS_ON: tuple[tuple[str, str], ...] = (
     ("*", "routing/static-rule"),
     # Where the next request of a connection is not answered, no check sees one that is.
     ("http/keep-alive/after/*", "http/keep-alive/as-declared"),
+    # Where kept connections have no handler for others, many of them have none.
+    ("http/keep-alive/many", "security/effort/kept"),
     ("http/keep-alive/hundred", "http/keep-alive/as-declared"),
     ("http/pipelining/*", "http/keep-alive/as-declared"),
     # Where chunked bodies are not decoded, none is decoded in some special way.
@@ -23,6 +25,8 @@ RESTS_ON: tuple[tuple[str, str], ...] = (
     ("http/chunked/coding-name/*", "http/chunked/as-declared"),
     ("http/chunked/big", "http/chunked/as-declared"),
     ("wsgi/input/dechunked/*", "http/chunked/as-declared"),
+    # Where a request in flight is lost, nobody sends another behind its answer.
+    ("lifecycle/drain/next-on-connection", "lifecycle/drain/request"),
 )
 
 

@@ -425,6 +425,8 @@ def _applies(request: pytest.FixtureRequest) -> None:
     """A check that asks for what the deployment does not declare is not applicable to it."""
     run: Run = request.config.stash[_run]
     missing = run.capabilities.missing(request.node.stash[_clause].requires)
+    if missing == "control":
+        pytest.skip(f"{run.server.name} was not started by this run, which has no control of it")
     if missing is not None:
         pytest.skip(f"{run.server.name} does not declare {missing!r}: {REQUIRABLE[missing]}")
 

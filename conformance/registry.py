@@ -206,7 +206,10 @@ def interpolate(text: str, variables: Mapping[str, str]) -> str:
 
 def default_path() -> Path:
     """The Compose file that comes with the project."""
-    return Path(__file__).resolve().parent.parent / "compose.yaml"
+    here = Path(__file__).resolve().parent
+    # A wheel has it among its files (hatch_build.py), a checkout at its root.
+    installed = here / "deployments" / "compose.yaml"
+    return installed if installed.is_file() else here.parent / "compose.yaml"
 
 
 def load(path: Path | None = None) -> list[Server]:

@@ -112,7 +112,7 @@ class Runner:
         started = datetime.now(UTC)
         clock = time.monotonic()
         status = verdicts.EXIT_ERROR
-        with _Interrupts(self._kill_workers) as interrupts:
+        with Interrupts(self._kill_workers) as interrupts:
             try:
                 self._run_all()
                 failed = any(state.error for state in self._states)
@@ -305,7 +305,7 @@ class Runner:
             worker.kill()
 
 
-class _Interrupts:
+class Interrupts:
     """What interrupts a run: Ctrl-C, and SIGTERM and SIGHUP likewise, so that they leave as little.
 
     The first raises KeyboardInterrupt, and the run ends in good order. Any further one makes it end
@@ -317,7 +317,7 @@ class _Interrupts:
         self._interrupted = False
         self._previous: dict[signal.Signals, Callable[..., Any] | int | None] = {}
 
-    def __enter__(self) -> _Interrupts:
+    def __enter__(self) -> Interrupts:
         if threading.current_thread() is threading.main_thread():
             for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
                 self._previous[number] = signal.signal(number, self._handle)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from conformance.acts import POLL_S, Stage, act
+from conformance.acts import POLL_S, ActFailed, Stage, act
 from conformance.acts.stopping import SETTLE_S, HeldRequest
 from conformance.backends import Deployment
 from conformance.client import ConnectionClosed, PeerError, Response, TimedOut, Wire
@@ -18,6 +19,8 @@ from conformance.client.http import read_json
 _TALKERS = 2
 #: Requests that each sends to the new workers before it stops.
 _GO_ON = 10
+#: How many times a server is reloaded to see what each time leaves behind.
+RELOADS = 5
 #: Requests that were lost of which it is told.
 _LOST = 3
 
@@ -118,6 +121,46 @@ def reloaded(stage: Stage) -> Reloaded:
         answer,
         deployment.exit_status(),
     )
+
+
+@dataclass(frozen=True)
+class ReloadedOften:
+    """How many descriptors a process of each generation had, in their order.
+
+    :param ended: how the whole server ended, or None as it should.
+    """
+
+    descriptors: tuple[int, ...]
+    ended: str | None
+
+
+@act
+def reloaded_often(stage: Stage) -> ReloadedOften:
+    """The server is reloaded several times, each time when the workers from before are gone."""
+    deployment = stage.start()
+    wire = stage.wire(deployment)
+    number = stage.capabilities.reload_signal
+    assert number is not None
+    seen: set[int] = set()
+    descriptors: list[int] = []
+    for reloads in range(RELOADS + 1):
+        if reloads:
+            deployment.signal(number)
+        deadline = time.monotonic() + stage.time_limit_s
+        while deployment.alive and time.monotonic() < deadline:
+            with contextlib.suppress(PeerError):
+                answer = read_json(wire.ask("GET", "/-/resources"))
+                process, found = answer.get("pid"), answer.get("descriptors")
+                if not isinstance(process, int) or not isinstance(found, int):
+                    raise ActFailed(f"expected a process and its descriptors, found {answer}")
+                if process not in seen:
+                    seen.add(process)
+                    descriptors.append(found)
+                    break
+            time.sleep(POLL_S)
+        else:
+            break
+    return ReloadedOften(tuple(descriptors), deployment.exit_status())
 
 
 @dataclass(frozen=True)

@@ -113,6 +113,11 @@ class HeldRequest:
         self._deployment.open_gate(self.key)
         return attempt(self._connection.receive)
 
+    def ask_again(self) -> Response | PeerError:
+        """Send another request on the same connection and read the response."""
+        self._connection.request("GET", "/-/identity", [("Connection", "close")])
+        return attempt(self._connection.receive)
+
 
 @dataclass(frozen=True)
 class Idle:
@@ -164,9 +169,12 @@ class Kept:
 def kept(stage: Stage) -> Kept:
     """A connection has had its answer and is kept by the client when the server is stopped."""
     deployment = stage.start()
-    connection = stage.wire(deployment).connect()
+    wire = stage.wire(deployment)
+    connection = wire.connect()
     connection.request("GET", "/-/identity")
     connection.receive()
+    if stage.capabilities.concurrency != 1:
+        wire.ask("GET", "/-/identity")  # by now it is done with the other one and keeps it
     stop(deployment)
     ended = end(stage, deployment, "lifecycle/stop/kept")
     if ended.status is None:
@@ -220,6 +228,24 @@ def stream_in_flight(stage: Stage) -> Drained:
 def stopped_twice(stage: Stage) -> Drained:
     """A request is in the application when the server is told to stop, and told again."""
     return _drained(stage, "held", "lifecycle/stop/second-signal", signals=2)
+
+
+@dataclass(frozen=True)
+class AskedAgain:
+    """A stop with a request in flight, and another behind its answer on the same connection."""
+
+    answer: Response | PeerError
+    following: Response | PeerError
+
+
+@act
+def asked_again(stage: Stage) -> AskedAgain:
+    """A client that has had its answer from a server which is stopped sends the next request."""
+    deployment = stage.start()
+    held = HeldRequest(stage, deployment, stage.wire(deployment), "held")
+    stop(deployment)
+    until_draining(stage, deployment)
+    return AskedAgain(held.finish(), held.ask_again())
 
 
 @act

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import signal
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from conformance.registry import Server
@@ -45,7 +45,7 @@ class Address:
 
 
 class Deployment(ABC):
-    """A server that serves the reference application, at an address.
+    """A server that serves the application, at an address.
 
     :param server: what the registry says of it.
     :param token: the identity it was started with; the readiness endpoint returns it, so that
@@ -85,6 +85,13 @@ class Deployment(ABC):
     @abstractmethod
     def logs(self, last_lines: int = 40) -> str:
         """The last lines that the server printed."""
+
+    def follow(self, ended: Callable[[], bool]) -> Iterator[bytes]:
+        """What the server prints, from the beginning and as it comes.
+
+        :param ended: whether nothing more will come.
+        """
+        raise self._out_of_reach()
 
     def left(self) -> int:
         """How many of its processes still run; for after its end."""
@@ -130,14 +137,26 @@ class Backend(ABC):
 
     @abstractmethod
     def start(
-        self, server: Server, token: str, variables: Mapping[str, str] | None = None
+        self,
+        server: Server,
+        token: str,
+        variables: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> Deployment:
         """Start a deployment; does not wait for readiness (`conformance.readiness` does).
 
         :param token: goes to the application as WSGI_CONFORM_DEPLOYMENT.
         :param variables: further environment variables.
+        :param port: where it is to be reached; None for any that is free.
         :raises BackendError: it cannot even be started.
         """
+
+    def pythons(self, server: Server) -> list[str]:
+        """The Pythons, as "3.13", that are here for it: its own first, then the others.
+
+        The application needs 3.11.
+        """
+        return []
 
     @abstractmethod
     def sweep(self) -> None:

@@ -21,7 +21,7 @@ import signal
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -83,6 +83,7 @@ class DockerDeployment(Deployment):
         server: Server,
         token: str,
         variables: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
         self.server = server
         self.token = token
@@ -95,7 +96,7 @@ class DockerDeployment(Deployment):
         self._kept_log = ""
         self._container: Container | None = None
         # Not left to the engine, which would choose another port at each restart.
-        self._port = ports.reserve(HOST)
+        self._port = ports.reserve(HOST, port)
         self.address = Address(HOST, self._port.number)
         try:
             self._until_published(self._create_and_start)
@@ -257,6 +258,16 @@ class DockerDeployment(Deployment):
             return self._kept_log
         return output.decode(errors="replace")
 
+    def follow(self, ended: Callable[[], bool]) -> Iterator[bytes]:
+        if self._container is None:
+            return
+        # It ends when the container does.
+        with (
+            contextlib.suppress(NotFound),
+            engine_errors(f"{self.server.name}: reading what it prints"),
+        ):
+            yield from self._container.logs(stream=True, follow=True)
+
     def left(self) -> int:
         # A container ends with its main process, and all that is in it ends with the container.
         return 0 if self.exit_status() is not None else 1
@@ -417,10 +428,20 @@ class DockerBackend(Backend):
 
     def _base_image(self, client: DockerClient, python: str) -> str:
         """The base image with that Python: one that is here, or else the official one."""
+        there = self._base_images(client).get(python)
+        return there or f"{BASE_NAME}:{python}-slim-trixie"
+
+    def _base_images(self, client: DockerClient) -> dict[str, str]:
+        """The base images that are here, by their Python."""
         with engine_errors("looking for base images"):
-            tags = [tag for image in client.images.list(BASE_NAME) for tag in image.tags]
-        there = [tag for tag in sorted(tags) if tag.startswith(f"{BASE_NAME}:{python}-slim-")]
-        return there[-1] if there else f"{BASE_NAME}:{python}-slim-trixie"
+            tags = sorted(tag for image in client.images.list(BASE_NAME) for tag in image.tags)
+        found = (re.fullmatch(rf"{BASE_NAME}:(\d+\.\d+)-slim-.*", tag) for tag in tags)
+        return {match[1]: match[0] for match in found if match}
+
+    def pythons(self, server: Server) -> list[str]:
+        if "build" not in server.service:
+            return []
+        return list(dict.fromkeys([self._python(server), *self._base_images(self.client)]))
 
     def _python(self, server: Server) -> str:
         """The Python of a service's image, as far as its build arguments tell."""
@@ -487,9 +508,13 @@ class DockerBackend(Backend):
         return None
 
     def start(
-        self, server: Server, token: str, variables: Mapping[str, str] | None = None
+        self,
+        server: Server,
+        token: str,
+        variables: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> DockerDeployment:
-        return DockerDeployment(self, server, token, variables)
+        return DockerDeployment(self, server, token, variables, port)
 
     def create(
         self,

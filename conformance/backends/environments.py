@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 import uv
 
 from conformance.backends import BackendError
+from conformance.registry import default_path
 
 #: Seconds that an installation may take; some servers compile.
 INSTALL_LIMIT_S = 600.0
@@ -100,7 +102,20 @@ def pin(
 
 def pinned(name: str) -> Path:
     """The pinned requirements file of that name among those that come with the project."""
-    return Path(__file__).resolve().parents[2] / "docker" / "requirements" / f"{name}.txt"
+    return default_path().parent / "docker" / "requirements" / f"{name}.txt"
+
+
+def interpreters() -> list[str]:
+    """The Pythons that uv finds on this machine, as "3.13".
+
+    :raises BackendError: uv fails; carries its message.
+    """
+    command = [uv.find_uv_bin(), "python", "list", "--only-installed", "--output-format", "json"]
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+    if done.returncode != 0:
+        raise BackendError(f"uv python list failed:\n{done.stderr.strip()}")
+    found = [interpreter["version_parts"] for interpreter in json.loads(done.stdout)]
+    return [f"{version['major']}.{version['minor']}" for version in found]
 
 
 def digest(requirements: Sequence[Path], python: str = INTERPRETER) -> str:

@@ -13,6 +13,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+#: Of the flags of a process: it is being shut down (Linux, include/linux/sched.h).
+_PF_EXITING = 0x4
+
 RUN_LABEL = "wsgi-conform.run"
 OWNER_LABEL = "wsgi-conform.owner"
 SERVER_LABEL = "wsgi-conform.server"
@@ -69,6 +72,16 @@ def start_time(pid: int) -> str | None:
     # The command's name is in parentheses and may itself hold any character.
     state, *rest = text.rpartition(")")[2].split()
     return None if state in ("Z", "X") else rest[18]
+
+
+def is_ending(pid: int) -> bool:
+    """Whether a process has begun to exit: before it closes a socket by that (proc(5), "flags")."""
+    try:
+        text = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    _, *rest = text.rpartition(")")[2].split()
+    return bool(int(rest[5]) & _PF_EXITING)
 
 
 def is_leftover(labels: Mapping[str, str], own_run: str | None = None) -> bool:

@@ -37,13 +37,15 @@ class Port:
             self._lock = -1
 
 
-def reserve(host: str = "127.0.0.1") -> Port:
+def reserve(host: str = "127.0.0.1", wanted: int | None = None) -> Port:
     """Reserve a free port.
 
-    :raises BackendError: every port of the range is taken, or the locks have no place.
+    :param wanted: this one and no other.
+    :raises BackendError: it, or every port of the range, is taken, or the locks have no place.
     """
     directory = Path(tempfile.gettempdir()) / f"wsgi-conform-ports-{os.getuid()}"
-    for number in random.sample(RANGE, len(RANGE)):
+    reason = "taken"
+    for number in random.sample(RANGE, len(RANGE)) if wanted is None else [wanted]:
         path = directory / str(number)
         try:
             directory.mkdir(mode=0o700, exist_ok=True)
@@ -57,8 +59,11 @@ def reserve(host: str = "127.0.0.1") -> Port:
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind((host, number))
-        except OSError:
+        except OSError as error:
             os.close(lock)
+            reason = error.strerror or str(error)
             continue
         return Port(number, lock, path)
+    if wanted is not None:
+        raise BackendError(f"the port {wanted} cannot be had on {host}: {reason}")
     raise BackendError(f"no port of {RANGE.start} to {RANGE.stop - 1} is free on {host}")

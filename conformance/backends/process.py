@@ -2,7 +2,8 @@
 
 It runs the command that the container would run, on a loopback port. The server gets an environment
 that is built from nothing, so that no secret and no setting of this machine reaches it, and a
-working directory of its own that is gone when it is.
+working directory of its own that is gone when it is. It serves the reference application, or one of
+somebody's own.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -34,6 +35,8 @@ from conformance.backends import (
     ports,
     stop_signal,
 )
+from conformance.backends.application import Application
+from conformance.backends.leftovers import is_ending
 from conformance.registry import Server
 
 HOST = "127.0.0.1"
@@ -42,12 +45,23 @@ _MAPPED_PER_USED = 4
 _TOKEN = "WSGI_CONFORM_DEPLOYMENT"
 #: Seconds between two looks at a gate.
 _POLL_S = 0.005
+#: Seconds that a process which has begun to exit may take for it.
+_END_LIMIT_S = 2.0
+#: Seconds between two looks at what a server has printed.
+_FOLLOW_POLL_S = 0.1
 
 
 class ProcessDeployment(Deployment):
-    """A server as a local process group."""
+    """A server as a local process group.
+
+    :param framework: what the reference application runs on.
+    :param application: what it serves instead of that.
+    :param port: where; None for any that is free.
+    """
 
     token: str
+    #: The file that the server prints into.
+    log: Path
 
     def __init__(
         self,
@@ -57,17 +71,20 @@ class ProcessDeployment(Deployment):
         framework: str,
         owned_by: str,
         variables: Mapping[str, str] | None = None,
+        application: Application | None = None,
+        port: int | None = None,
     ) -> None:
         self.server = server
         self.token = token
         self._grace_s = grace_period(server)
         self._stop_signal = stop_signal(server)
-        self._memory = memory_limit(server)
+        # The limit is there for what the suite sends; how much an application needs is its own.
+        self._memory = memory_limit(server) if application is None else None
         self._process: subprocess.Popen[bytes] | None = None
-        self._port = ports.reserve(HOST)
+        self._port = ports.reserve(HOST, port)
         self.address = Address(HOST, self._port.number)
         self._directory = Path(tempfile.mkdtemp(prefix=owner.directory_prefix(owned_by)))
-        self._log = self._directory / "server.log"
+        self.log = self._directory / "server.log"
         temporary = self._directory / "tmp"
         temporary.mkdir()
         self._gates = temporary / f"wsgi-conform-{token}"
@@ -88,6 +105,7 @@ class ProcessDeployment(Deployment):
             "WSGI_CONFORM_FRAMEWORK": framework,
             _TOKEN: token,
             owner.VARIABLE: owned_by,
+            **(application.variables if application is not None else {}),
             **(variables or {}),
         }
         own = server.environment(self._variables)
@@ -101,7 +119,7 @@ class ProcessDeployment(Deployment):
             raise
 
     def _start(self) -> None:
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self._process = self._spawn(self._variables, log)
         if self._memory is not None:
             with contextlib.suppress(ProcessLookupError):
@@ -133,9 +151,18 @@ class ProcessDeployment(Deployment):
         if self._process is None:
             return "stopped"
         code = self._process.poll()
-        if code is None:
-            return None
-        return describe_exit(code)
+        if code is None and is_ending(self._process.pid):
+            # Its peers know already that it is gone.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                code = self._process.wait(_END_LIMIT_S)
+        return None if code is None else describe_exit(code)
+
+    def wait(self, limit_s: float) -> str | None:
+        """Wait until it has ended, and say how; None if it still runs after `limit_s` seconds."""
+        if self._process is not None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(limit_s)
+        return self.exit_status()
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None:
@@ -153,12 +180,23 @@ class ProcessDeployment(Deployment):
 
     def logs(self, last_lines: int = 40) -> str:
         try:
-            with self._log.open("rb") as log:
+            with self.log.open("rb") as log:
                 log.seek(max(0, log.seek(0, os.SEEK_END) - 64 * 1024))
                 text = log.read().decode("utf-8", "replace")
         except FileNotFoundError:
             return ""
         return "\n".join(text.splitlines()[-last_lines:])
+
+    def follow(self, ended: Callable[[], bool]) -> Iterator[bytes]:
+        with self.log.open("rb") as log:
+            while True:
+                # Asked first, so that what came before the end is still read.
+                last = ended()
+                while printed := log.read(64 * 1024):
+                    yield printed
+                if last:
+                    return
+                time.sleep(_FOLLOW_POLL_S)
 
     def left(self) -> int:
         return len(owner.processes(_TOKEN, self.token))
@@ -217,13 +255,20 @@ class ProcessBackend(Backend):
 
     :param framework: `reference` or `flask`: what the application is run on.
     :param owned_by: the harness that everything belongs to (`backends.owner`).
+    :param application: what is served instead of the reference application.
     """
 
     name = "process"
 
-    def __init__(self, framework: str = "reference", owned_by: str | None = None) -> None:
+    def __init__(
+        self,
+        framework: str = "reference",
+        owned_by: str | None = None,
+        application: Application | None = None,
+    ) -> None:
         self.framework = framework
         self.owned_by = owned_by or owner.me()
+        self.application = application
 
     def prepare(self, servers: Sequence[Server]) -> dict[str, str]:
         failed: dict[str, str] = {}
@@ -240,12 +285,25 @@ class ProcessBackend(Backend):
         return failed
 
     def start(
-        self, server: Server, token: str, variables: Mapping[str, str] | None = None
+        self,
+        server: Server,
+        token: str,
+        variables: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> ProcessDeployment:
-        environment = self.environment(server)
         return ProcessDeployment(
-            server, token, environment, self.framework, self.owned_by, variables
+            server,
+            token,
+            self.environment(server),
+            self.framework,
+            self.owned_by,
+            variables,
+            self.application,
+            port,
         )
+
+    def pythons(self, server: Server) -> list[str]:
+        return list(dict.fromkeys([environments.PYTHON, *environments.interpreters()]))
 
     def sweep(self) -> None:
         owner.sweep_processes()
@@ -262,12 +320,15 @@ class ProcessBackend(Backend):
             raise BackendError(f"{server.name} does not run as a local process here: {reason}")
         installers = installers or environments.Installers()
         requirements = releases.resolve(server, server.python or environments.PYTHON, installers)
-        framework = environments.pinned(self.framework)
+        framework, name = environments.pinned(self.framework), self.framework
         files = [framework]
         if requirements is not None and requirements != framework:
             files.append(requirements)
+        if self.application is not None:
+            # It comes with what it needs: no framework, of another version perhaps, in its way.
+            files, name = files[1:] or [environments.pinned("serving")], "own"
         python = server.python or environments.INTERPRETER
-        return environments.make(f"{server.project}-{self.framework}", files, python, installers)
+        return environments.make(f"{server.project}-{name}", files, python, installers)
 
 
 def memory_limit(server: Server) -> int | None:

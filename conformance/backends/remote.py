@@ -84,7 +84,10 @@ class RemoteDeployment(Deployment):
         """Leave it as it is: it is not ours."""
 
     def logs(self, last_lines: int = 40) -> str:
-        return f"(the log is where {self.address} runs)"
+        return (
+            "what runs there has to serve reference_app.wsgi:application, which the checks talk "
+            "to; its log is where it runs"
+        )
 
 
 class RemoteBackend(Backend):
@@ -99,7 +102,11 @@ class RemoteBackend(Backend):
         return {}
 
     def start(
-        self, server: Server, token: str, variables: Mapping[str, str] | None = None
+        self,
+        server: Server,
+        token: str,
+        variables: Mapping[str, str] | None = None,
+        port: int | None = None,
     ) -> RemoteDeployment:
         return RemoteDeployment(server, address_of(self.url.replace(NAME, server.name)))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from typing import Any
 
@@ -25,6 +26,8 @@ from conformance.client.http import Client
 POLL_S = 0.02
 #: How many time limits such a server has for its next worker, which a busy machine starts slowly.
 RESTART = 3
+#: The first block of a stream as a chunk.
+CHUNK = r"0*10(?:;[^\r]*)?\r\nthe first block;(?:\r\n)?"
 
 
 def received(connection: Connection) -> str:
@@ -110,6 +113,31 @@ def test_stream_kind(wire: Wire, key: str, kind: str) -> None:
             pass
         else:
             raise PeerError(f"a stream that failed looks complete: {response.describe()}")
+    assert read_json(answered_again(wire)) == {"found": None, "g": "x"}
+
+
+@clause("errors/stream/exit", "agreement", rfc9112("6.3"), requires=("control",))
+@pytest.mark.parametrize(
+    "query",
+    [pytest.param("", id="without-length"), pytest.param("&length=1000", id="with-length")],
+)
+def test_stream_exit(wire: Wire, key: str, query: str) -> None:
+    """A stream that ends in `SystemExit` is broken off: nothing is sent behind its first block.
+
+    Workers are told to stop by it that have taken too long, in the middle of what they do. An error
+    page there would be a part of the body. A worker may end, if another one follows.
+    """
+    with wire.connect() as connection:
+        target = f"/failures/stream/SystemExit?text={key}{query}"
+        connection.request("GET", target, [("Connection", "close")])
+        text = received(connection)
+    assert leaked(text, key) == []
+    head, _, rest = text.partition("\r\n\r\n")
+    if head.partition("\r\n")[0].split(" ")[1:2] == ["200"]:
+        # What was not sent yet when it failed may be dropped.
+        assert rest in ("", "the first block;") or re.fullmatch(CHUNK, rest), rest[:200]
+    else:
+        assert text == "" or text.startswith(("HTTP/1.1 5", "HTTP/1.0 5")), text[:200]
     assert read_json(answered_again(wire)) == {"found": None, "g": "x"}
 
 

@@ -59,6 +59,7 @@ INVALID_LENGTHS = [
     pytest.param([b"Content-Length: 0o5"], id="octal"),
     pytest.param([b"Content-Length: \x0b5"], id="vertical-tab"),
     pytest.param([b"Content-Length: 5\xa0"], id="no-break-space"),
+    pytest.param([b"Content-Length: 5,\xa05"], id="no-break-space-in-a-list"),
 ]
 
 

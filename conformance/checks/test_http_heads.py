@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.checks.bodies import in_step, no_more_than, received
+from conformance.checks.bodies import ECHO, in_step, no_more_than, received
 from conformance.checks.heads import CLOSE, LINE, answer, answered, environ_of
 from conformance.checks.probes import (
     HOST,
@@ -103,6 +103,23 @@ def test_absolute_form_user(wire: Wire) -> None:
     if response.status == 200:
         found = environ_of(response)
         assert "trusted.example" not in (found["HTTP_HOST"] + found["SERVER_NAME"])
+
+
+@clause("http/target/many", "should", rfc9112("3"))
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("&a" * 1900, id="parameters"),
+        pytest.param("%2F" * 1250, id="escapes"),
+    ],
+)
+def test_many(wire: Wire, query: str) -> None:
+    """A request line that is no longer than usual is taken whatever it is made of.
+
+    How many parameters are too many is for the application to say, which may have the limit raised.
+    """
+    line = f"GET /wsgi/echo?mark={query} HTTP/1.1"
+    assert mark_of(answered(wire, request(line, CLOSE), 200)) == query
 
 
 @clause("http/target/not-corrected", "should", rfc9112("3.2"))
@@ -223,6 +240,21 @@ def test_bare_cr_as_end(wire: Wire) -> None:
     found = exchange(wire, lines + b"\r\n\r\n", NEXT)
     no_more_than(wire, found, "next")
     assert first(found).status in (400, 501, 505), found[0].describe()
+
+
+@clause("http/field/framing-behind", "agreement", rfc9110("5.5"))
+@pytest.mark.parametrize(
+    "end", [pytest.param(b"\n", id="bare-lf"), pytest.param(b"\r", id="bare-cr")]
+)
+def test_framing_behind(wire: Wire, end: bytes) -> None:
+    """A length behind a bare CR or LF of another value frames a body, or the request is refused.
+
+    RFC 9110 lets a recipient take CR and LF for spaces. One that does executes what another, which
+    takes them for the end of the line, took for a body.
+    """
+    field = b"X-Field: a%bContent-Length: %d" % (end, len(SMUGGLED))
+    found = exchange(wire, request(ECHO, field, body=SMUGGLED), NEXT)
+    no_more_than(wire, found, "first", "next")
 
 
 @clause("http/field/cr-cr-lf", "must", rfc9112("2.2"))

@@ -15,6 +15,7 @@ from conformance.checks.bodies import (
     CHUNKED,
     CHUNKED_INPUT,
     ECHO,
+    HELLO,
     in_step,
     no_more_than,
     only_first,
@@ -24,6 +25,7 @@ from conformance.checks.bodies import (
 from conformance.checks.probes import (
     NEXT,
     SMUGGLED,
+    alive,
     answers,
     exchange,
     first,
@@ -32,6 +34,7 @@ from conformance.checks.probes import (
     request,
     says_close,
 )
+from conformance.checks.test_http_framing import NOT_CHUNKED_LAST
 from conformance.clauses import clause, rfc9110, rfc9112
 from conformance.client import Connection, ConnectionClosed, Response, TimedOut, Wire
 
@@ -69,6 +72,50 @@ def test_obfuscated(wire: Wire, coding: str) -> None:
     found = exchange(wire, request(ECHO, FIRST_LINE, coding, body=HIDDEN_CHUNK), NEXT)
     refused(first(found), 400, 501)
     only_first(wire, found)
+
+
+@clause("http/transfer-encoding/not-executed", "must", rfc9112("6.3"))
+@pytest.mark.parametrize("fields", NOT_CHUNKED_LAST)
+def test_not_executed(wire: Wire, fields: list[str]) -> None:
+    """Where chunked is not the last coding the application is not called, whatever the answer is.
+
+    It would work on a body of which nobody knows where it ends. This application does not read it.
+    """
+    found = exchange(wire, request(IGNORE, *fields, "Connection: close", body=HELLO))
+    if not found:
+        alive(wire)
+    else:
+        assert found[0].status >= 400, found[0].describe()
+
+
+@clause("http/refusal/last", "must", rfc9112("6.3"))
+@pytest.mark.parametrize(
+    ("fields", "body"),
+    [
+        pytest.param(["Content-Length: 5", CHUNKED], HELLO, id="conflict"),
+        pytest.param(["Transfer-Encoding: identity"], b"", id="coding"),
+        pytest.param(
+            ["Content-Length: 5", "Transfer-Encoding: xchunked"], b"hello", id="coding-and-length"
+        ),
+        pytest.param(["Content-Length: +5"], b"hello", id="length"),
+    ],
+)
+def test_refusal_last(wire: Wire, fields: list[str], body: bytes) -> None:
+    """After the answer to a request with faulty framing the connection is not used again.
+
+    Neither for what came with the request nor for one that comes after the answer, as here.
+    """
+    with wire.connect() as connection:
+        connection.send(request(IGNORE, *fields, body=body))
+        answered = connection.more()
+        if answered:
+            response = connection.receive("POST")
+            connection.send(NEXT)
+            if says_close(response):
+                connection.shutdown_write()
+            found = answers(connection)
+            assert found == [], [mark_of(response) or response.describe() for response in found]
+    alive(wire)
 
 
 @clause("http/desync/length-against-chunked", "must", rfc9112("6.1"))
@@ -146,16 +193,31 @@ def test_chunked_head(wire: Wire) -> None:
         in_step(wire, answers(connection, "HEAD"))
 
 
+INVALID_EXTENSIONS = [
+    pytest.param(b";", id="without-name"),
+    pytest.param(b";a[]=b", id="delimiter-in-name"),
+    pytest.param(b";a=\x00", id="nul"),
+    pytest.param(b";a\rb", id="bare-cr"),
+]
+
+
+@clause("http/chunked/extension-not-taken", "should", rfc9112("2.2"), requires=CHUNKED_INPUT)
+@pytest.mark.parametrize("extension", INVALID_EXTENSIONS)
+def test_extension_not_taken(wire: Wire, extension: bytes) -> None:
+    """A body with an extension that the grammar does not allow is not taken for a good one.
+
+    Whatever the answer is, and if there is none.
+    """
+    body = b"5" + extension + b"\r\nhello\r\n0\r\n\r\n"
+    found = exchange(wire, request(ECHO, CHUNKED, "Connection: close", body=body))
+    if found:
+        assert found[0].status >= 400, found[0].describe()
+    else:
+        alive(wire)
+
+
 @clause("http/chunked/invalid-extension", "should", rfc9112("2.2"), requires=CHUNKED_INPUT)
-@pytest.mark.parametrize(
-    "extension",
-    [
-        pytest.param(b";", id="without-name"),
-        pytest.param(b";a[]=b", id="delimiter-in-name"),
-        pytest.param(b";a=\x00", id="nul"),
-        pytest.param(b";a\rb", id="bare-cr"),
-    ],
-)
+@pytest.mark.parametrize("extension", INVALID_EXTENSIONS)
 def test_invalid_extension(wire: Wire, extension: bytes) -> None:
     """An extension that the grammar does not allow is refused with 400, and ends the connection.
 
@@ -257,6 +319,35 @@ def test_unread_invalid(wire: Wire, body: bytes) -> None:
     if len(found) == 2 and found[1].status == 400 and says_close(found[1]):
         found.pop()
     only_first(wire, found)
+
+
+@clause("http/desync/trailers", "must", rfc9112("7.1"), requires=CHUNKED_INPUT)
+@pytest.mark.parametrize(
+    "start", [pytest.param(ECHO, id="read"), pytest.param(IGNORE, id="unread")]
+)
+def test_trailers(wire: Wire, start: str) -> None:
+    """Behind several trailer fields the next request is found, or the connection is closed.
+
+    Who knows of one line behind the last chunk, or of none, takes the others for a request.
+    """
+    body = b"5\r\nhello\r\n0\r\nX-One: 1\r\nX-Two: 2\r\nX-Three: 3\r\n\r\n"
+    found = exchange(wire, request(start, CHUNKED, body=body), NEXT)
+    assert mark_of(first(found)) == "first", found[0].describe()
+    in_step(wire, found)
+
+
+@clause("http/desync/request-in-trailers", "must", rfc9112("7.1"), requires=CHUNKED_INPUT)
+@pytest.mark.parametrize(
+    "start", [pytest.param(ECHO, id="read"), pytest.param(IGNORE, id="unread")]
+)
+def test_request_in_trailers(wire: Wire, start: str) -> None:
+    """A request that stands among the trailer fields is not executed, whatever else comes of them.
+
+    A proxy in front that looks at no trailer passes it on as a part of the body.
+    """
+    body = b"5\r\nhello\r\n0\r\nX-One: 1\r\n" + SMUGGLED
+    found = exchange(wire, request(start, CHUNKED, body=body), NEXT)
+    no_more_than(wire, found, "first", "next")
 
 
 @clause("http/desync/options-asterisk", "must", rfc9112("9.3"))

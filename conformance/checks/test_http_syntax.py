@@ -32,6 +32,7 @@ MALFORMED_LINES = [
     pytest.param(b"GET", id="method-alone"),
     pytest.param(b"/wsgi/environ HTTP/1.1", id="no-method"),
     pytest.param(b"GET HTTP/1.1", id="no-target"),
+    pytest.param(b"GET  HTTP/1.1", id="target-empty"),
     pytest.param(b"GET /wsgi/environ /x HTTP/1.1", id="space-in-target"),
     pytest.param(b"GET /wsgi/environ HTTP/1.1 x", id="text-after-version"),
     pytest.param(b"GET /wsgi/environ http/1.1", id="lower-case-version"),

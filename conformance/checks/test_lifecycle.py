@@ -12,10 +12,11 @@ from collections.abc import Callable
 
 import pytest
 
-from conformance.acts.replacing import Death, Deaths, Reloaded
+from conformance.acts.replacing import RELOADS, Death, Deaths, Reloaded, ReloadedOften
 from conformance.acts.starting import FailedStart, PortTaken
-from conformance.acts.stopping import Drained, Ended, Idle, Kept
-from conformance.clauses import Source, clause, pep3333
+from conformance.acts.stopping import AskedAgain, Drained, Ended, Idle, Kept
+from conformance.checks.probes import says_close
+from conformance.clauses import Source, clause, pep3333, rfc9112
 from conformance.client import PeerError, Response
 
 TWELVE_FACTOR = "The Twelve-Factor App"
@@ -297,6 +298,25 @@ def test_drain_half_sent_ends(half_sent: Drained) -> None:
     ended(half_sent.ended)
 
 
+@clause(
+    "lifecycle/drain/next-on-connection",
+    "agreement",
+    rfc9112("9.6"),
+    requires=("control", "keep-alive"),
+)
+def test_drain_next(asked_again: AskedAgain) -> None:
+    """A response that comes after the stop signal says that it is the last of its connection, or
+    the next request on it is answered: a client that was told nothing sends it."""
+    answer = asked_again.answer
+    whole(answer, b"behind the gate")
+    assert isinstance(answer, Response)
+    if not says_close(answer):
+        following = asked_again.following
+        if isinstance(following, PeerError):
+            raise PeerError(f"the next request was not answered: {following}")
+        assert following.status in (200, 503), following.describe()
+
+
 # Reload
 
 
@@ -322,6 +342,17 @@ def test_reload_in_flight(reloaded: Reloaded) -> None:
     """A request that is in the application when the reload signal comes is answered whole by the
     worker that has it."""
     whole(reloaded.held, b"behind the gate")
+
+
+@clause("lifecycle/reload/nothing-left", "agreement", RELOAD, requires=("control", "reload-signal"))
+def test_reload_nothing_left(reloaded_often: ReloadedOften) -> None:
+    """Reloads leave nothing open behind them: after five of them a process has no more descriptors
+    than in the beginning, or none more for each."""
+    found = reloaded_often.descriptors
+    assert reloaded_often.ended is None, f"the server ended: {reloaded_often.ended}"
+    assert len(found) == RELOADS + 1, f"after {len(found) - 1} reloads no other process answered"
+    # Some generations may have a few more than others, but not each more than the one before.
+    assert found[-1] - max(found[:3]) < RELOADS - 2, f"descriptors by generation: {found}"
 
 
 # Sudden death

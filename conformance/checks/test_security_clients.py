@@ -16,6 +16,7 @@ from conformance.checks.probes import (
     read_json,
     request,
 )
+from conformance.checks.sending import MULTIPART, multipart, part
 from conformance.clauses import clause, rfc9110, rfc9112
 from conformance.client import Connection, ConnectionClosed, PeerError, Wire
 
@@ -228,6 +229,28 @@ def test_large(wire: Wire, target: str, fields: list[str], name: str, length: in
         assert isinstance(values, dict)
         assert isinstance(values.get(name), dict), f"{name} was lost"
         assert len(str(values[name]["value"])) == length
+
+
+@clause("security/large/part-header", "agreement", DENIAL)
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        pytest.param(b'name="' + b";" * 200_000, id="parameters"),
+        pytest.param(b'name="' + b"\\" * 150_000, id="escapes"),
+        pytest.param(b'name="a"' + b" " * 150_000 + b"x", id="spaces"),
+    ],
+)
+def test_part_header(wire: Wire, disposition: bytes) -> None:
+    """A form with a long and crooked part header, which no application reads, is soon answered.
+
+    A server that parses forms itself spends its time on what nobody asked for, and all of it where
+    it takes the square of the length.
+    """
+    body = multipart(part(disposition))
+    fields = [f"Content-Type: {MULTIPART}", f"Content-Length: {len(body)}", CLOSE]
+    data = request("POST /wsgi/ignore?mark=first HTTP/1.1", *fields, body=body)
+    response = first(exchange(wire, data))
+    assert mark_of(response) == "first" or 400 <= response.status < 500, response.describe()
 
 
 @clause("security/large/declared", "agreement", rfc9110("8.6"))

@@ -146,6 +146,7 @@ def test_required(wire: Wire, name: str, kind: str, expected: object) -> None:
         assert found["value"] == expected
     if name == "SERVER_PORT":
         assert found["value"].isdigit()
+        assert int(found["value"]) < 65536
 
 
 @clause("wsgi/environ/flags", "must", VARIABLES)

@@ -39,6 +39,9 @@ class Exchange:
     :param connection: number of the connection within its check, from 1.
     :param started: seconds since the epoch when the first byte was sent.
     :param ended: how it ended: `answered`, `closed`, `reset`, `timed out` or `open`.
+    :param pauses: where the client looked for an answer before it sent the rest: how many bytes it
+        had sent and received by then.
+    :param half_closed: whether it said that it sends no more, before it had an answer.
     """
 
     connection: int
@@ -49,6 +52,10 @@ class Exchange:
     answers: int = 0
     request: Capped = field(default_factory=Capped)
     response: Capped = field(default_factory=Capped)
+    pauses: list[tuple[int, int]] = field(default_factory=list)
+    half_closed: bool = False
+    #: Whether the client has looked for an answer since it sent something.
+    looked: bool = False
     _clock: float = field(default_factory=time.monotonic)
 
     def touch(self, ended: str | None = None) -> None:
@@ -57,9 +64,27 @@ class Exchange:
         if ended is not None:
             self.ended = ended
 
+    def send(self, data: bytes) -> None:
+        """These bytes are about to be sent."""
+        if self.looked:
+            self._pause()
+        self.request.add(data)
+
+    def half_close(self) -> None:
+        """No more bytes will be sent."""
+        if self.looked:
+            self._pause()
+        self.half_closed = True
+
+    def _pause(self) -> None:
+        self.looked = False
+        # Those in what is not kept would say nothing.
+        if self.request.total <= BYTES_KEPT:
+            self.pauses.append((self.request.total, self.response.total))
+
     def as_json(self) -> dict[str, Any]:
         """As in results.json: bytes as latin-1 text, times in seconds."""
-        return {
+        found: dict[str, Any] = {
             "connection": self.connection,
             "started": round(self.started, 6),
             "duration_s": round(self.duration_s, 6),
@@ -68,6 +93,14 @@ class Exchange:
             "request": self.request.as_json(),
             "response": self.response.as_json(),
         }
+        # Few have them, and there are hundreds of thousands of exchanges.
+        if self.pauses:
+            found["pauses"] = [
+                {"sent": sent, "received": received} for sent, received in self.pauses
+            ]
+        if self.half_closed:
+            found["half_closed"] = True
+        return found
 
 
 class Recorder:

@@ -159,14 +159,18 @@ class Connection:
 
     # Sending
 
+    def begin(self) -> Exchange:
+        """The exchange that the next bytes belong to."""
+        return self._current(sending=True)
+
     def send(self, data: bytes) -> None:
         """Send these bytes and nothing else.
 
         A peer that closes while it is sent to has often answered already, and the answer is still
         to be read; so a broken pipe is no error here, and the reading that follows finds out.
         """
-        exchange = self._current(sending=True)
-        exchange.request.add(data)
+        exchange = self.begin()
+        exchange.send(data)
         try:
             self._socket.settimeout(self._patience())
             self._socket.sendall(data)
@@ -211,6 +215,8 @@ class Connection:
 
     def shutdown_write(self) -> None:
         """Say that no more bytes will be sent (a half-close)."""
+        if self._exchange is not None and not self._answered:
+            self._exchange.half_close()
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
 
@@ -292,7 +298,20 @@ class Connection:
 
     def reacted(self, patience_s: float = 0.0) -> bool:
         """Whether a byte or the end of the connection is there to be read; nothing is read."""
+        if patience_s and self._exchange is not None:
+            self._exchange.looked = True
         return bool(self._buffer) or bool(select.select([self._socket], [], [], patience_s)[0])
+
+    def receive_ahead(self, patience_s: float) -> bool:
+        """Receive what comes next, to be read later; False if nothing comes, or the end does."""
+        self._current().looked = True
+        there = not self._ended and bool(select.select([self._socket], [], [], patience_s)[0])
+        return there and self._more("more bytes", end_is_wrong=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the peer has ended the connection, as far as it was read."""
+        return self._ended
 
     def receive_end(self) -> bytes:
         """Read until the peer closes; return what came before that, usually nothing.
@@ -332,6 +351,7 @@ class Connection:
     def _more(self, wanted: str, *, end_is_wrong: bool = True) -> bool:
         """Receive some bytes into the buffer; False at the end of the connection."""
         exchange = self._current()
+        exchange.looked = True
         data = b""
         ended = "closed"
         if not self._ended:

@@ -14,6 +14,7 @@ from rich.text import Text
 from conformance import bisect, compare, consequences
 from conformance.compare import Change, Column, Difference, Pair, Row
 from conformance.index import Release
+from conformance.report import exchanges
 from conformance.report.terminal import printable
 
 #: How many bytes of a request or a response are shown of each change.
@@ -94,26 +95,20 @@ def _both(change: Change) -> Iterator[tuple[str, str]]:
         return
     alike = len(asked) == 2 and asked[0]["text"] == asked[1]["text"]
     if alike:
-        yield from _direction("    > ", asked[0])
+        yield from _direction("    >", asked[0])
     for column, side in ((change.before, before), (change.after, after)):
         if side is None:
             continue
         yield f"    {column.name}:", ""
         if not alike:
-            yield from _direction("      > ", side["request"])
-        yield from _direction("      < ", side["response"])
-        yield f"      {side['ended']} after {side['duration_s']:.3f} s", ""
+            yield from _direction("      >", side["request"])
+        yield from _direction("      <", side["response"])
+        yield f"      {exchanges.end_of(side)}", ""
 
 
-def _direction(lead: str, direction: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    text = direction["text"][:BYTES_SHOWN]
-    for line in re.split(r"(?<=\n)", text):
-        if line:
-            yield f"{lead}{line.encode('unicode_escape').decode()}", ""
-    if not text:
-        yield f"{lead}(nothing)", ""
-    if rest := direction["bytes"] - len(text):
-        yield f"{lead}... and {rest} bytes more", ""
+def _direction(sign: str, direction: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    for line in exchanges.one_direction(direction, sign, BYTES_SHOWN):
+        yield line, ""
 
 
 def summary(compared: Pair) -> list[str]:

@@ -5,7 +5,6 @@ What servers sent is shown with every control character escaped, because it may 
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -15,7 +14,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from conformance.report import curl, exchanges
 from conformance.verdicts import Verdict
+
+#: An error that says nothing of the check: its server did not start, or broke off before it.
+_NOT_RUN = "not run"
 
 SIGNS: dict[str, str] = {
     Verdict.PASS: "+",
@@ -24,6 +27,7 @@ SIGNS: dict[str, str] = {
     Verdict.FIXED: "X",
     Verdict.NOT_APPLICABLE: ".",
     Verdict.ERROR: "E",
+    _NOT_RUN: "E",
 }
 STYLES: dict[str, str] = {
     Verdict.PASS: "green",
@@ -32,6 +36,7 @@ STYLES: dict[str, str] = {
     Verdict.FIXED: "bold cyan",
     Verdict.NOT_APPLICABLE: "dim",
     Verdict.ERROR: "bold magenta",
+    _NOT_RUN: "bold magenta",
 }
 _MEANING = {
     Verdict.PASS: "pass",
@@ -45,8 +50,16 @@ _MEANING = {
 _CELL = 4
 _UNEXPECTED = (Verdict.ERROR, Verdict.FAIL, Verdict.FIXED)
 #: What decides the colour of an area's count.
-_WORST_FIRST = (*_UNEXPECTED, Verdict.DEVIATION, Verdict.PASS, "differs", "conforms", "same")
-#: How much of an exchange is shown, in characters a direction.
+_WORST_FIRST = (
+    *_UNEXPECTED,
+    _NOT_RUN,
+    Verdict.DEVIATION,
+    Verdict.PASS,
+    "differs",
+    "conforms",
+    "same",
+)
+#: How much of an exchange is shown, in bytes a direction.
 _BYTES_SHOWN = 600
 
 
@@ -68,19 +81,26 @@ def printable(text: str) -> str:
 
 
 def write(
-    document: dict[str, Any], console: Console, *, details: bool = True, parity: bool = False
+    document: dict[str, Any],
+    console: Console,
+    *,
+    details: bool = True,
+    parity: bool = False,
+    again: exchanges.Again | None = None,
 ) -> None:
     """Print a results document.
 
     :param details: whether each unexpected cell is explained below the matrix.
     :param parity: whether a second matrix shows what is the same as the reference deployment's.
+    :param again: how what was recorded is sent once more.
     """
+    again = again or exchanges.Again()
     _matrix(document["servers"], console)
     if parity:
         _parity(document["servers"], console)
     if details:
         for server in document["servers"]:
-            _unexpected(server, console)
+            _unexpected(server, console, again)
     _totals(document, console)
 
 
@@ -100,12 +120,18 @@ class _Kind:
     unremarkable: tuple[str, ...]
 
 
+def _cell(check: dict[str, Any]) -> str:
+    """The verdict; one that was written for want of a server is told apart."""
+    not_run = check["verdict"] == Verdict.ERROR and check["message"].startswith(_NOT_RUN)
+    return _NOT_RUN if not_run else str(check["verdict"])
+
+
 _VERDICTS = _Kind(
-    cell=lambda check: str(check["verdict"]),
+    cell=_cell,
     signs=SIGNS,
     styles=STYLES,
     counted=Verdict.PASS,
-    unremarkable=("", Verdict.PASS, Verdict.NOT_APPLICABLE),
+    unremarkable=("", Verdict.PASS, Verdict.NOT_APPLICABLE, _NOT_RUN),
 )
 
 
@@ -139,6 +165,19 @@ def _matrix(servers: list[dict[str, Any]], console: Console) -> None:
     used = {check["verdict"] for check in checks}
     legend = [f"{SIGNS[verdict]} {_MEANING[verdict]}" for verdict in Verdict if verdict in used]
     _print(console, f"\nareas count what passes; {', '.join(legend)}\n", "dim")
+    if len(servers) == 1:
+        _not_applicable(servers[0], console)
+
+
+def _not_applicable(server: dict[str, Any], console: Console) -> None:
+    """Why checks do not apply, and how many; of one server, since each has reasons of its own."""
+    reasons = Counter(
+        check["message"] for check in server["checks"] if check["verdict"] == Verdict.NOT_APPLICABLE
+    )
+    for reason, number in reasons.most_common():
+        _print(console, f"{number} not applicable: {reason}")
+    if reasons:
+        _print(console, "")
 
 
 def _parity(servers: list[dict[str, Any]], console: Console) -> None:
@@ -219,7 +258,7 @@ def root_of(identity: str, failed: Mapping[str, Sequence[str]]) -> str:
     return identity
 
 
-def _unexpected(server: dict[str, Any], console: Console) -> None:
+def _unexpected(server: dict[str, Any], console: Console, again: exchanges.Again) -> None:
     if server["error"]:
         _print(console, f"ERROR {server['name']}", STYLES[Verdict.ERROR])
         _indented(console, server["error"])
@@ -232,9 +271,7 @@ def _unexpected(server: dict[str, Any], console: Console) -> None:
     follow: dict[str, list[str]] = {}
     for check in server["checks"]:
         verdict = Verdict(check["verdict"])
-        if verdict not in _UNEXPECTED or (
-            server["error"] and check["message"].startswith("not run")
-        ):
+        if verdict not in _UNEXPECTED or (server["error"] and _cell(check) == _NOT_RUN):
             continue
         if verdict is Verdict.FAIL and (root := root_of(check["id"], failed)) != check["id"]:
             follow.setdefault(root, []).append(check["id"])
@@ -253,11 +290,7 @@ def _unexpected(server: dict[str, Any], console: Console) -> None:
             )
         if check["message"]:
             _indented(console, check["message"])
-        for exchange in check["exchanges"]["kept"][-1:]:
-            _indented(console, f"last exchange (connection {exchange['connection']}):")
-            _bytes(console, ">", exchange["request"])
-            _bytes(console, "<", exchange["response"])
-            _indented(console, f"  {exchange['ended']} after {exchange['duration_s']:.3f} s")
+        _exchanges(check, server["name"], console, again)
         _print(console, "")
     for root, identities in follow.items():
         _print(
@@ -269,14 +302,24 @@ def _unexpected(server: dict[str, Any], console: Console) -> None:
         _print(console, "")
 
 
-def _bytes(console: Console, sign: str, direction: dict[str, Any]) -> None:
-    text = direction["text"][:_BYTES_SHOWN]
-    lines = [line for line in re.split(r"(?<=\n)", text) if line]
-    for line in lines or ["(nothing)"]:
-        _indented(console, f"  {sign} {line.encode('unicode_escape').decode()}")
-    rest = direction["bytes"] - len(text)
-    if rest:
-        _indented(console, f"  {sign} ... and {rest} bytes more")
+def _exchanges(
+    check: dict[str, Any], server: str, console: Console, again: exchanges.Again
+) -> None:
+    """The last exchange of a check, and how to have it once more."""
+    kept = check["exchanges"]["kept"]
+    for exchange in kept[-1:]:
+        _indented(console, f"last exchange (connection {exchange['connection']}):")
+        for line in exchanges.both_sides(exchange, _BYTES_SHOWN):
+            _indented(console, f"  {line}")
+    if not kept or check["verdict"] != Verdict.FAIL:
+        return
+    _indented(console, f"replay: {again.command(check['id'], server)}")
+    # What a check does to the server besides is not in its exchanges.
+    alike = None if "control" in check["requires"] else curl.command(kept, again.root(server))
+    if alike is not None:
+        _indented(console, f"curl: {alike}")
+        if again.url is None:
+            _indented(console, f"  (wsgi-conform serve {server} --port 8000 starts it there)")
 
 
 def _totals(document: dict[str, Any], console: Console) -> None:

@@ -84,7 +84,10 @@ def _area() -> Blueprint:
             yield "the first block;"
             raise error
 
-        return Response(generate(), mimetype="text/plain")
+        response = Response(generate(), mimetype="text/plain")
+        if "length" in request.args:
+            response.headers["Content-Length"] = request.args["length"]
+        return response
 
     @area.get("/stream-at-once")
     def stream_at_once() -> Response:

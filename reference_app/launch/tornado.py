@@ -29,8 +29,9 @@ class Executor(ThreadPoolExecutor):
 
 async def serve(host: str, port: int, threads: int | None) -> None:
     """Serve until the process ends; without threads the application blocks the event loop."""
-    executor = Executor(threads) if threads else None
-    HTTPServer(WSGIContainer(application, executor=executor)).listen(port, host)
+    # Before release 6.3 there was no executor to give.
+    options = {"executor": Executor(threads)} if threads else {}
+    HTTPServer(WSGIContainer(application, **options)).listen(port, host)
     await asyncio.Event().wait()
 
 

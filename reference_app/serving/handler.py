@@ -168,17 +168,22 @@ class WSGIRequestHandler(BaseRequestHandler):
         headers_set: ResponseHead | None = None
         headers_sent = False
 
+        def begin(head: ResponseHead, length: int | None) -> None:
+            nonlocal headers_sent
+            headers_sent = True
+            if server.stopping:
+                response.is_last()  # told to stop since it was asked
+            response.begin(head, length, body)
+
         def send_block(data: bytes, length: int | None) -> None:
             # `length` is that of the whole body, if it is known by the time of the first block.
-            nonlocal headers_sent
             if not isinstance(data, bytes):
                 raise ApplicationError(f"The body must be of bytes, not {type(data).__name__}.")
             if headers_set is None:
                 raise ApplicationError("There is a body before start_response() was called.")
             if data:
                 if not headers_sent:
-                    headers_sent = True
-                    response.begin(headers_set, length, body)
+                    begin(headers_set, length)
                 response.block(data)
             # else: an empty block says nothing yet, so the headers can still be changed
 
@@ -208,8 +213,7 @@ class WSGIRequestHandler(BaseRequestHandler):
                 region = iterable.region() if isinstance(iterable, FileWrapper) else None
                 if region is not None and headers_set is not None and response.takes_files():
                     if not headers_sent:
-                        headers_sent = True
-                        response.begin(headers_set, region[2], body)
+                        begin(headers_set, region[2])
                     response.file(*region)
                 else:
                     length, alone = (None, False) if headers_sent else _foresee(iterable)
@@ -221,8 +225,7 @@ class WSGIRequestHandler(BaseRequestHandler):
                 if headers_set is None:
                     raise ApplicationError("The application did not call start_response().")
                 if not headers_sent:
-                    headers_sent = True
-                    response.begin(headers_set, 0, body)
+                    begin(headers_set, 0)
                 response.end()
             finally:
                 close = getattr(iterable, "close", None)

@@ -189,6 +189,10 @@ class ResponseWriter:
         self._allowed: int | None = None  # bytes of body that may still be sent; None: any number
         self._head_bytes = b""
 
+    def is_last(self) -> None:
+        """Have the head say that this is the last response of its connection."""
+        self._keep_alive = False
+
     def begin(self, head: ResponseHead, length: int | None, body: Body) -> None:
         """Decide on the framing and make the head, which is sent with what comes next.
 

@@ -212,6 +212,11 @@ class BaseWSGIServer(socketserver.TCPServer):
         self._stopping = True
         self.waiting.wake()
 
+    @property
+    def stopping(self) -> bool:
+        """Whether the server was told to stop, and no more requests are to come."""
+        return self._stopping or self.draining
+
     def shutdown(self) -> None:
         """Make `serve_forever` return and wait until it has; call it from another thread."""
         self.stop()

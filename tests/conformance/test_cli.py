@@ -25,6 +25,8 @@ import conformance
 from conformance import catalogue, cli, expectations, registry, results
 from conformance.backends import environments
 from conformance.backends.leftovers import start_time
+from reference_app.application import create_app
+from reference_app.serving import make_server
 from tests.conformance.deployments import compose
 
 SCHEMA = json.loads(
@@ -482,6 +484,34 @@ def test_what_runs_already(tmp_path: Path, empty: Path, run: Run) -> None:
         "remote: error: remote was not ready after 0.5 s: expected the reference application's "
         "/-/identity, found 404 Not Found" in done.stdout
     )
+
+
+def test_what_runs_already_and_serves_the_application(
+    tmp_path: Path, empty: Path, run: Run
+) -> None:
+    """What needs control of it, or what was not declared, does not apply, and why is told."""
+    server = make_server("127.0.0.1", 0, create_app(), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        arguments = [
+            *("run", "--url", f"http://127.0.0.1:{server.server_address[1]}"),
+            *("-k", f"{CHECK} or lifecycle/stop/second-signal or http/keep-alive/after/204"),
+            *("--expectations", empty, "--results", tmp_path / "results"),
+        ]
+        bare = run(*arguments)
+        declared = run(*arguments, "--capability", "keep-alive=true")
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
+    control = "not applicable: remote was not started by this run, which has no control of it"
+    assert (bare.returncode, declared.returncode) == (0, 0)
+    assert control in bare.stdout
+    assert "1 not applicable: remote does not declare 'keep-alive'" in bare.stdout
+    assert bare.stdout.startswith("nothing is declared of it (--capability):")
+    assert control in declared.stdout
+    assert "keep-alive" not in declared.stdout
 
 
 def test_two_runs_at_once_into_one_directory(tmp_path: Path, empty: Path) -> None:

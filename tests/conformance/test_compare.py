@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import json
 from collections.abc import Sequence
@@ -16,6 +17,7 @@ from rich.console import Console
 
 from conformance import compare, index, registry
 from conformance.cli import main
+from conformance.commands.compare import Runs
 from conformance.compare import Column
 from conformance.report import comparison
 from conformance.results import SCHEMA
@@ -306,3 +308,27 @@ def test_sets_of_options_are_run_side_by_side(
         (name, None) for name in names
     ]
     assert told["pairs"][0]["changes"] == []
+
+
+def test_where_one_does_not_run_all_are_run_on_another_python(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked: list[tuple[list[str], str | None]] = []
+
+    def once(
+        self: Runs, names: Sequence[str], only: dict[str, Sequence[str]] | None, python: str | None
+    ) -> list[Column]:
+        asked.append((list(names), python))
+        fails = {"waitress@1": python in (None, "3.13")}
+        return [
+            column(name, check(ROUTE), error="no" if fails.get(name) else None) for name in names
+        ]
+
+    monkeypatch.setattr(Runs, "_run", once)
+    monkeypatch.setattr(Runs, "_others", lambda self, names: ["3.13", "3.12", "3.11"])
+    parsed = argparse.Namespace(expression="routing/static-rule")
+    run = Runs(parsed, registry.load(), tmp_path, Console(file=io.StringIO()))
+    names = ["waitress@1", "waitress@2"]
+    assert [one.error for one in run(names, None)] == [None, None]
+    run(names, {names[0]: [ROUTE]})
+    assert asked == [(names, None), (names, "3.13"), (names, "3.12"), (names, "3.12")]

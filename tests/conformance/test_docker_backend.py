@@ -392,6 +392,21 @@ def test_crash_is_seen_and_a_restart_keeps_the_port(
     deployment.stop()
 
 
+def test_port_of_ones_choice_and_output_followed_to_its_end(
+    backend: DockerBackend, stand_in: Server
+) -> None:
+    free = ports.reserve()
+    free.release()
+    deployment = backend.start(stand_in, "token", port=free.number)
+    try:
+        assert deployment.address.port == free.number
+        assert answer(deployment) == "token"
+        deployment.signal(signal.SIGKILL)
+        assert b"it listens" in b"".join(deployment.follow(lambda: False))
+    finally:
+        deployment.stop(grace_s=0)
+
+
 def test_server_that_ends_at_once_is_not_an_error_of_the_start(
     backend: DockerBackend, stand_in: Server, tmp_path: Path, image: str
 ) -> None:
@@ -543,7 +558,7 @@ def test_port_that_somebody_uses_is_said(
 ) -> None:
     monkeypatch.setattr(docker_backend, "PORT_LIMIT_S", 0)
     port = ports.reserve()
-    monkeypatch.setattr(ports, "reserve", lambda host: port)
+    monkeypatch.setattr(ports, "reserve", lambda host, wanted: port)
     with (
         socket.create_server(("127.0.0.1", port.number)),
         pytest.raises(BackendError, match=rf"stand_in: .*127\.0\.0\.1:{port.number}.*in use"),

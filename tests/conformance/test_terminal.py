@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import copy
 import io
+import re
 from typing import Any
 
 import pytest
 from rich.console import Console
 
 from conformance.report import terminal
+from conformance.report.exchanges import Again
 from conformance.report.terminal import printable
 
 CLAUSE = {"document": "PEP 3333", "section": "A section", "url": "https://example.org/#a"}
@@ -181,6 +183,9 @@ FAIL two area/unlisted
       < \r\n
       < \xff
       answered after 0.013 s
+    replay: wsgi-conform replay area/unlisted two
+    curl: curl -i --http1.1 -H Host: -H User-Agent: -H Accept: http://127.0.0.1:8000/
+      (wsgi-conform serve two --port 8000 starts it there)
 
 ERROR two other/broken
     The title of other/broken.
@@ -207,8 +212,6 @@ def test_a_server_that_did_not_start_is_one_error_and_not_one_for_each_check() -
 
              1
 area (2)     0
-  area/a     E
-  area/b     E
 
 areas count what passes; E error of the harness
 
@@ -218,6 +221,70 @@ ERROR one
 
 1 servers, 2 verdicts (2 error) in 1.2 s, backend process"""
     )
+
+
+def test_why_checks_do_not_apply_is_told_of_one_server() -> None:
+    """Of many it would be many lines, and each is in the results."""
+    one = server(
+        "one",
+        check("area/a", "not-applicable", message="one was not started by this run"),
+        check("area/b", "not-applicable", message="one does not declare \x1b"),
+        check("area/c", "not-applicable", message="one was not started by this run"),
+    )
+    assert printed(document(one)).splitlines()[7:10] == [
+        "2 not applicable: one was not started by this run",
+        r"1 not applicable: one does not declare \x1b",
+        "",
+    ]
+    assert "2 not applicable" not in printed(document(one, server("two")))
+
+
+@pytest.mark.parametrize(
+    ("again", "lines"),
+    [
+        (
+            Again(options=("--results", "a b", "--compose", "mine.yaml")),
+            [
+                "replay: wsgi-conform replay area/a one --results 'a b' --compose mine.yaml",
+                "curl: curl -i --http1.1 -H User-Agent: -H Accept: -H 'Host: a' "
+                "http://127.0.0.1:8000/",
+                "  (wsgi-conform serve one --port 8000 starts it there)",
+            ],
+        ),
+        (
+            Again("http://{name}:80/"),
+            [
+                "replay: wsgi-conform replay area/a http://one:80 --recorded-on one",
+                "curl: curl -i --http1.1 -H User-Agent: -H Accept: -H 'Host: a' http://one:80/",
+            ],
+        ),
+    ],
+)
+def test_a_failure_says_how_to_have_it_once_more(again: Again, lines: list[str]) -> None:
+    sent = exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"")
+    found = printed(document(server("one", check("area/a", "fail", exchanges=sent))), again=again)
+    assert "".join(f"\n    {line}" for line in lines) + "\n\n" in found
+
+
+def test_what_cannot_be_had_once_more_like_that_is_not_told_so() -> None:
+    """Framing that curl cannot say, what a check does besides, and what sent nothing."""
+    chunked = exchange(b"GET / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", b"")
+    plain = exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", b"")
+    found = printed(
+        document(
+            server(
+                "one",
+                check("area/a", "fail", exchanges=chunked),
+                check("area/b", "fail", exchanges=plain, requires=["control"]),
+                check("area/c", "fail"),
+                check("area/d", "error", exchanges=plain),
+            )
+        )
+    )
+    assert re.findall(r"replay: .*|curl: .*", found) == [
+        "replay: wsgi-conform replay area/a one",
+        "replay: wsgi-conform replay area/b one",
+    ]
 
 
 def test_a_run_that_was_cut_short_says_so() -> None:

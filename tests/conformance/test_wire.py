@@ -18,7 +18,7 @@ from conformance.client import (
     Wire,
     wire,
 )
-from conformance.client.exchanges import BYTES_KEPT, EXCHANGES_KEPT, Capped
+from conformance.client.exchanges import BYTES_KEPT, EXCHANGES_KEPT, Capped, Exchange
 from tests.conformance.peer import Script, peer, read_head, says
 
 #: Seconds; only what is about silence waits this long.
@@ -602,6 +602,56 @@ def test_an_exchange_that_nobody_waited_for_stays_open() -> None:
     with peer(says(b"")) as made, Wire(made.address, recorder).connect() as connection:
         connection.send(b"x\r\n\r\n")
     assert exchanges(recorder) == [(1, "x\r\n\r\n", "", "open")]
+
+
+def test_where_the_client_looked_for_an_answer_is_recorded() -> None:
+    """Pieces without a look between them are one, and a look after the last says nothing."""
+
+    def script(connection: socket.socket) -> None:
+        connection.recv(100)
+        connection.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        while connection.recv(100):
+            pass
+        connection.sendall(OK + b"Content-Length: 0\r\n\r\n")
+
+    recorder = Recorder()
+    with peer(script) as made, Wire(made.address, recorder).connect() as connection:
+        connection.send(b"one")
+        connection.receive_head()
+        connection.send(b"two")
+        connection.send(b"three")
+        assert not connection.reacted()
+        connection.send(b"four")
+        assert not connection.reacted(SHORT_S)
+        connection.shutdown_write()
+        connection.receive()
+        # After the answer it says nothing of this exchange.
+        connection.shutdown_write()
+    [found] = recorder.as_json()["kept"]
+    assert found["pauses"] == [{"sent": 3, "received": 25}, {"sent": 15, "received": 25}]
+    assert found["half_closed"] is True
+
+
+def test_what_was_sent_in_one_go_has_no_pauses() -> None:
+    recorder = Recorder()
+    with peer(says(OK + b"Content-Length: 0\r\n\r\n")) as made:
+        client = Wire(made.address, recorder)
+        with client.connect() as connection:
+            connection.send(b"one")
+            connection.send(b"\r\n\r\n")
+            connection.receive()
+            connection.shutdown_write()
+            connection.assert_closed()
+    [found] = recorder.as_json()["kept"]
+    assert found.keys().isdisjoint({"pauses", "half_closed"})
+
+
+def test_pauses_in_what_is_not_kept_are_not_kept() -> None:
+    exchange = Exchange(1)
+    for _ in range(3):
+        exchange.send(b"x" * (BYTES_KEPT // 2 + 1))
+        exchange.looked = True
+    assert exchange.pauses == [(BYTES_KEPT // 2 + 1, 0)]
 
 
 def test_what_is_kept_is_capped_and_the_cap_is_told() -> None:

@@ -22,6 +22,6 @@ if __name__ == "__main__":
     if mutant.application is None:
         from reference_app.wsgi import application
     else:
-        application = mutant.application()  # type: ignore[assignment]
+        application = mutant.application()
     handler = mutant.handler() if mutant.handler else None
     serve(arguments.host, arguments.port, application, request_handler=handler)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 BODY_SHOWN = 4096
 #: How long the slow answer takes, in seconds: longer than the end of a connection needs to be seen.
 SLOW_S = 0.5
+#: How long the process is watched while nothing comes, in seconds.
+IDLE_S = 0.3
 #: How much of a body without a known length is read: more than any check sends, so that a server
 #: that makes bytes up is found out instead of filling the memory.
 BODY_LIMIT = 4 * 1024 * 1024
@@ -73,6 +75,15 @@ def slow(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     note(environ, "called")
     time.sleep(SLOW_S)
     return answer_json(start_response, {"query": environ.get("QUERY_STRING", "")})
+
+
+@at("idle")
+def idle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Do nothing for a while, and say how long that was and how much the process computed in it."""
+    began, spent = time.monotonic(), time.process_time()
+    time.sleep(IDLE_S)
+    answer = {"passed_s": time.monotonic() - began, "spent_s": time.process_time() - spent}
+    return answer_json(start_response, answer)
 
 
 @at("ignore")

@@ -340,3 +340,33 @@ def bad_head(environ: WSGIEnvironment, start_response: StartResponse) -> Iterabl
         start_response("500 Refused", [TEXT, ("X-Refused", text)], sys.exc_info())
         return [b"refused"]
     return [b"taken"]
+
+
+#: Early hints: good ones, and those with a line end where none may be.
+HINTS = {
+    "value": ("Link", "a\r\nX-Injected: 1"),
+    "value-lf": ("Link", "a\nX-Injected: 1"),
+    "name": ("Link: a\r\nX-Injected", "1"),
+}
+
+
+@at("early-hints")
+def early_hints(environ: WSGIEnvironment, start_response: StartResponse) -> Iterator[bytes]:
+    """Give hints before the response, or in the middle of it, where the server offers that."""
+    kind = argument(environ, "kind")
+    give = environ.get("wsgi.early_hints")
+
+    def hint() -> None:
+        if give is not None:
+            # What it refuses is none of the client's business.
+            with contextlib.suppress(Exception):
+                give([HINTS.get(kind, ("Link", "</style.css>; rel=preload"))])
+
+    if kind != "late":
+        hint()
+    offered = "no" if give is None else "yes"
+    start_response(OK, [TEXT, ("Content-Length", "5"), ("X-Offered", offered)])
+    yield b"fin"
+    if kind == "late":
+        hint()
+    yield b"al"

@@ -1,0 +1,199 @@
+"""The subcommands of `wsgi-conform`, and what they have in common."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+
+from conformance import expectations, registry
+from conformance.backends import Address, BackendError, EngineUnavailable
+from conformance.backends.remote import address_of
+from conformance.clauses import Clause
+from conformance.client.wire import TIME_LIMIT_S
+from conformance.plugin import make_backend
+from conformance.progress import LiveProgress, PlainProgress
+from conformance.registry import Server
+from conformance.results import Writer
+from conformance.runner import Plan, Runner
+
+#: Where results are, unless something else is said.
+RESULTS = Path("results")
+#: Pytest processes side by side. They wait more than they compute, hence more than processors.
+DEFAULT_JOBS = (os.cpu_count() or 2) * 2
+
+
+class UsageError(Exception):
+    """Arguments that do not go together."""
+
+
+class Terminal(Console):
+    def on_broken_pipe(self) -> None:
+        # Rich would end the interpreter with status 1, which says that a server failed a check.
+        raise BrokenPipeError
+
+
+def new_console() -> Console:
+    """What a report is printed on."""
+    return Terminal(highlight=False)
+
+
+def add_compose(parser: argparse.ArgumentParser) -> None:
+    """`--compose`."""
+    parser.add_argument(
+        "--compose",
+        metavar="FILE",
+        type=Path,
+        help="another registry than the one that comes along",
+    )
+
+
+def add_backend(parser: argparse.ArgumentParser, auto: str) -> None:
+    """`--backend` and `--framework`.
+
+    :param auto: what the backend `auto` is.
+    """
+    parser.add_argument(
+        "--backend",
+        choices=("auto", "docker", "process"),
+        default="auto",
+        help=f"containers or local processes; auto: {auto}",
+    )
+    parser.add_argument("--framework", choices=("reference", "flask"), default="reference")
+
+
+def add_time_limit(parser: argparse.ArgumentParser) -> None:
+    """`--time-limit`."""
+    parser.add_argument(
+        "--time-limit",
+        metavar="SECONDS",
+        type=positive_seconds,
+        default=TIME_LIMIT_S,
+        help="how long a server may be silent before it hangs (default %(default)g)",
+    )
+
+
+def add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
+    """What every command takes that runs checks.
+
+    :param auto: what the backend `auto` is.
+    """
+    add_backend(parser, auto)
+    parser.add_argument(
+        "--jobs",
+        type=positive,
+        default=DEFAULT_JOBS,
+        help="servers side by side (default %(default)s)",
+    )
+    parser.add_argument(
+        "-k",
+        metavar="EXPR",
+        default="",
+        dest="expression",
+        help="only checks that match, as for pytest: 'routing or hooks', 'session and not flash'",
+    )
+    parser.add_argument(
+        "--expectations",
+        metavar="DIR",
+        type=Path,
+        default=expectations.DIRECTORY,
+        help="where the known deviations are listed",
+    )
+    add_time_limit(parser)
+
+
+def positive(text: str) -> int:
+    """A number from 1, as the type of an argument."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 1, found {text!r}")
+    return int(text)
+
+
+def positive_seconds(text: str) -> float:
+    """Seconds, above 0 and below an hour."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 3600:
+        raise argparse.ArgumentTypeError(f"expected seconds above 0, found {text!r}")
+    return seconds
+
+
+def backend_name(parsed: argparse.Namespace, console: Console) -> str:
+    """The backend that was asked for; says so where `auto` is not containers."""
+    name: str = parsed.backend
+    if name != "auto":
+        return name
+    if parsed.url is not None:
+        return "process"
+    if (
+        parsed.compose is None
+        and not registry.default_path().with_name("docker").joinpath("Dockerfile").is_file()
+    ):
+        # A wheel has no Dockerfiles.
+        console.print("images are built from a checkout: running local processes", soft_wrap=True)
+        return "process"
+    from conformance.backends.engine import probe
+
+    try:
+        probe()
+    except EngineUnavailable as error:
+        reason = str(error).partition("\n")[0]
+        console.print(f"no container engine ({reason}): running local processes", soft_wrap=True)
+        return "process"
+    return "docker"
+
+
+def address(url: str) -> Address:
+    """The address of a URL.
+
+    :raises UsageError: it is none of a server.
+    """
+    try:
+        return address_of(url)
+    except BackendError as error:
+        raise UsageError(str(error)) from error
+
+
+def make_plan(
+    parsed: argparse.Namespace, servers: Sequence[Server], checks: Sequence[Clause], backend: str
+) -> Plan:
+    """What the options of `add_run_options` ask for."""
+    return Plan(
+        servers=servers,
+        checks=checks,
+        backend=make_backend(backend, parsed.url, parsed.framework, None),
+        framework=parsed.framework,
+        url=parsed.url,
+        compose=parsed.compose,
+        expectations=parsed.expectations,
+        expression=parsed.expression,
+        time_limit_s=parsed.time_limit,
+        jobs=parsed.jobs,
+    )
+
+
+def run_plan(plan: Plan, writer: Writer, console: Console, *, failures: bool = True) -> int:
+    """Run a plan and show its progress; the exit status.
+
+    :param failures: whether what is not as expected is shown as it comes.
+    """
+    progress: LiveProgress | PlainProgress
+    if console.is_terminal:
+        progress = LiveProgress(console, len(plan.checks))
+    else:
+        progress = PlainProgress(console, len(plan.checks), failures=failures)
+    with progress:
+        return Runner(plan, writer, progress).run()
+
+
+def table(headings: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+    """Print rows below headings, in columns."""
+    widths = [max(map(len, column)) for column in zip(headings, *rows, strict=True)]
+    for row in (headings, *rows):
+        cells = (f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
