@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from conformance import consequences, index, parity, results
+from conformance import consequences, index, parity, releases, results
 from conformance.registry import Server, UnknownServer
 from conformance.releases import UnknownRelease
 from conformance.verdicts import Verdict
@@ -133,14 +133,15 @@ def expand(target: str, servers: Sequence[Server]) -> list[str]:
     by_name = {server.name: server for server in servers}
     if name not in by_name:
         raise UnknownServer(name, by_name)
-    project = by_name[name].project
-    for version in (first, last):
+    project, first = releases.split_release(by_name[name], first)
+    beside = f"{project}==" if project != by_name[name].project else ""
+    for version in (first, releases.split_release(by_name[name], last)[1]):
         if index.find(project, version) is None:
             raise UnknownRelease(f"{target}: {project} has no release {version}")
     found = [str(release.version) for release in index.between(project, first, last)]
-    if found and index.order(first, last) > 0:
+    if index.order(first, last) > 0:
         found.reverse()
-    return [f"{name}@{version}{rest}" for version in found]
+    return [f"{name}@{beside}{version}{rest}" for version in found]
 
 
 def file_of(target: str, servers: Sequence[Server]) -> tuple[Path, str | None] | None:

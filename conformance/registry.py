@@ -100,6 +100,7 @@ class Server:
     :param source: the Compose file.
     :param base: the deployment that this is a variant of (another release, other options); None
         for those of the file.
+    :param release: what of its requirements is another release, as "h11==0.15.0"; None for none.
     :param python: the Python that it is to run on, as "3.13"; None for the backend's own.
     """
 
@@ -115,6 +116,7 @@ class Server:
     service: Mapping[str, Any] = field(repr=False)
     source: Path = field(repr=False)
     base: Server | None = field(default=None, repr=False)
+    release: str | None = None
     python: str | None = None
 
     def missing(self, backend: str) -> str | None:

@@ -1,10 +1,11 @@
 """Variants of a deployment: `gunicorn-gthread@23.0.0+python3.13 --keep-alive 1`.
 
-Another release of its server (`@23.0.0`), another Python (`+python3.13`), further options of its
-command (everything after the first space). A variant is the same deployment with that changed: two
-columns differ in it alone. So the other requirements that the deployment lists stay as they are
-pinned; what only the release itself needs is taken as of the release's own time, because an old
-release does not know what a newer one of its dependencies has dropped.
+Another release of its server (`@23.0.0`) or of something beside it (`@h11==0.15.0`), another Python
+(`+python3.13`), further options of its command (everything after the first space). A variant is the
+same deployment with that changed: two columns differ in it alone. So the other requirements that
+the deployment lists stay as they are pinned; what only the release itself needs is taken as of the
+release's own time, because an old release does not know what a newer one of its dependencies has
+dropped.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from conformance.backends import BackendError, environments
 from conformance.registry import Server, UnknownServer
 
 #: How a variant is written.
-FORM = "NAME[@VERSION][+pythonX.Y] [OPTION ...]"
+FORM = "NAME[@VERSION or @DISTRIBUTION==VERSION][+pythonX.Y] [OPTION ...]"
 #: What is in the index this long after a release belongs to the release's own time: distributions
 #: that are made together come in one after the other.
 OWN_TIME = timedelta(days=2)
@@ -77,23 +78,36 @@ def variant(servers: Sequence[Server], text: str) -> Server:
     return with_options(server, options) if options else server
 
 
-def at(server: Server, version: str) -> Server:
-    """The deployment with this release of its server; what that needs is not looked up yet.
+def split_release(server: Server, release: str) -> tuple[str, str]:
+    """The distribution and the version that `NAME@RELEASE` means.
 
-    :raises UnknownRelease: it is no version, or the server is not installed from an index.
+    :raises UnknownRelease: it is no version.
     """
+    project, equals, version = release.rpartition("==")
     try:
         Version(version)
     except InvalidVersion:
         raise UnknownRelease(
-            f"expected a release like {server.name}@{server.version or '1.0'}, found {version!r}"
+            f"expected a release like {server.name}@{server.version or '1.0'}, found {release!r}"
         ) from None
-    if _requirements(server, version) is None:
+    return (project if equals else server.project), version
+
+
+def at(server: Server, release: str) -> Server:
+    """The deployment with a release; what that needs is not looked up yet.
+
+    :param release: of its server, as "23.0.0", or of something beside it, as "h11==0.15.0".
+    :raises UnknownRelease: it is no version, or the server is not installed from an index.
+    """
+    project, version = split_release(server, release)
+    own = canonicalize_name(project) == canonicalize_name(server.project)
+    if server.requirements is None or _requirements(server, server.project, version) is None:
         raise UnknownRelease(
             f"{server.name} has no other release: it does not come from the distribution "
             f"{server.project!r} by its requirements"
         )
-    return _vary(server, {"version": version}, version=version)
+    changes = {"version": version} if own else {}
+    return _vary(server, {"version": release}, release=f"{project}=={version}", **changes)
 
 
 def on_python(server: Server, python: str) -> Server:
@@ -140,32 +154,43 @@ def _vary(server: Server, parts: Mapping[str, str], **changes: Any) -> Server:
     return replace(server, name=name, service=service, base=base, **changes)
 
 
-def resolve(server: Server, python: str, installers: environments.Installers) -> Path | None:
+def resolve(
+    server: Server,
+    python: str,
+    installers: environments.Installers,
+    framework: str | None = "reference",
+) -> Path | None:
     """The pinned requirements of a deployment; those of another release are pinned at first use.
 
     :param python: the Python that they are for, as "3.13".
+    :param framework: what is installed beside them: its requirements stay as they are pinned.
     :returns: a file with hashes; None for a deployment without requirements.
     :raises BackendError: there is no such release, or it cannot be had here; carries the
         installer's message.
     """
-    if server.base is None or server.version == server.base.version:
+    if server.base is None or server.release is None:
         return server.requirements
+    project, version = split_release(server, server.release)
     pinned = server.requirements
-    wanted = _requirements(server.base, str(server.version))
+    wanted = _requirements(server.base, project, version)
     assert pinned is not None
     assert wanted is not None
     # Named by all that it is made from: newer pins make it anew.
-    made_from = "".join(map(str, wanted)).encode() + pinned.read_bytes() + python.encode()
+    made_from = "".join(map(str, wanted)).encode() + pinned.read_bytes()
+    made_from += f"{python} {framework}".encode()
     digest = hashlib.sha256(made_from).hexdigest()[:16]
     directory = environments.cache_directory().with_name("releases")
     # The file keeps its name, by which the build of an image finds it.
-    output = directory / f"{server.project}-{server.version}-{digest}" / pinned.name
+    output = directory / f"{project}-{version}-{digest}" / pinned.name
     try:
         with environments.locked(output.parent.with_suffix(".lock"), installers) as lock:
             if not output.is_file():
                 output.parent.mkdir(exist_ok=True)
                 with tempfile.TemporaryDirectory(dir=directory) as scratch:
-                    pinning = _Pinning(server, wanted, Path(scratch), python, installers, lock)
+                    directory = Path(scratch)
+                    pinning = _Pinning(
+                        *(server, wanted, directory, python, framework, installers, lock)
+                    )
                     pinning.as_of_its_time().rename(output)
     except OSError as error:
         raise BackendError(f"requirements cannot be pinned: {error}") from error
@@ -181,10 +206,12 @@ class _Pinning:
         wanted: Sequence[Requirement],
         directory: Path,
         python: str,
+        framework: str | None,
         installers: environments.Installers,
         lock: int,
     ) -> None:
         self._server = server
+        self._framework = framework
         self._python = python
         self._installers = installers
         self._lock = lock
@@ -197,14 +224,15 @@ class _Pinning:
         """Pins with what the release alone needs as of its own time, or else as of today."""
         assert self._server.requirements is not None
         best = self._pin("today", self._server.requirements, {})
-        release = index.find(self._server.project, str(self._server.version))
+        assert self._server.release is not None
+        release = index.find(*split_release(self._server, self._server.release))
         if release is None or release.uploaded is None:
             return best
         # What is asked for beside it, and what the application needs, is not the release's.
         beside = {canonicalize_name(requirement.name) for requirement in self._wanted}
         kept = set(beside)
-        for framework in environments.FRAMEWORKS:
-            kept.update(_pins(environments.pinned(framework)))
+        if self._framework is not None:
+            kept.update(_pins(environments.pinned(self._framework)))
         # Where that does not go together: what today's release needs as well, as of today.
         for not_its_own in (kept, kept.union(_pins(self._server.requirements))):
             with contextlib.suppress(BackendError):
@@ -280,8 +308,11 @@ def _read(path: Path) -> Iterator[Requirement]:
             continue
 
 
-def _requirements(server: Server, version: str) -> list[Requirement] | None:
-    """What a deployment requires with its server in this release; None if it is not among it."""
+def _requirements(server: Server, project: str, version: str) -> list[Requirement] | None:
+    """What a deployment requires, with a distribution in this release.
+
+    :returns: None if its server does not come from these requirements.
+    """
     if server.requirements is None:
         return None
     # What the pinned file was made from, or else the names that are in it.
@@ -292,11 +323,12 @@ def _requirements(server: Server, version: str) -> list[Requirement] | None:
         if not by_hand:
             requirement.specifier = SpecifierSet()
         found[canonicalize_name(requirement.name)] = requirement
-    project = found.get(canonicalize_name(server.project))
-    if project is None:
+    if canonicalize_name(server.project) not in found:
         return None
-    project.specifier = SpecifierSet(f"=={version}")
-    return [*found.values(), *_unsaid(server.project, version)]
+    # Something beside it may only be there because something else needs it.
+    one = found.setdefault(canonicalize_name(project), Requirement(project))
+    one.specifier = SpecifierSet(f"=={version}")
+    return [*found.values(), *_unsaid(project, version)]
 
 
 def _unsaid(project: str, version: str) -> Iterator[Requirement]:

@@ -34,6 +34,8 @@ class Fix:
     """A release in which something was mended, or broken.
 
     :param deployment: as in the registry.
+    :param requirement: the distribution whose releases they are; None for the server's own.
+    :param options: of the deployment in both; empty for none.
     :param before: the last release in which it was otherwise.
     :param after: the first in which it is as said.
     :param day: when `after` came into the package index.
@@ -43,6 +45,8 @@ class Fix:
     """
 
     deployment: str
+    requirement: str | None
+    options: str
     before: str
     after: str
     day: date
@@ -51,12 +55,24 @@ class Fix:
     reference: str
     regression: bool
 
+    @property
+    def targets(self) -> tuple[str, str]:
+        """What `wsgi-conform compare` compares for it."""
+        beside = f"{self.requirement}==" if self.requirement else ""
+        options = f" {self.options}" if self.options else ""
+        before, after = (
+            f"{self.deployment}@{beside}{version}{options}" for version in (self.before, self.after)
+        )
+        return before, after
+
 
 def load() -> list[Fix]:
     """The entries of upgrades.toml."""
     return [
         Fix(
             deployment=entry["deployment"],
+            requirement=entry.get("requirement"),
+            options=entry.get("options", ""),
             before=entry["before"],
             after=entry["after"],
             day=entry["date"],
@@ -76,8 +92,8 @@ def verify(fixes: Sequence[Fix], jobs: int, console: Console) -> list[str]:
     """
     wanted: dict[str, set[str]] = {}
     for fix in fixes:
-        for version in (fix.before, fix.after):
-            wanted.setdefault(f"{fix.deployment}@{version}", set()).update(fix.checks)
+        for target in fix.targets:
+            wanted.setdefault(target, set()).update(fix.checks)
     plan = Plan(
         servers=releases.select(registry.load(), list(wanted)),
         checks=catalogue.collect(),
@@ -95,8 +111,8 @@ def verify(fixes: Sequence[Fix], jobs: int, console: Console) -> list[str]:
     wrong = [f"{column.name}: {column.error}" for column in columns if column.error]
     for fix in fixes:
         expected = ("pass", "fail") if fix.regression else ("fail", "pass")
-        for version, outcome in zip((fix.before, fix.after), expected, strict=True):
-            column = found[f"{fix.deployment}@{version}"]
+        for target, outcome in zip(fix.targets, expected, strict=True):
+            column = found[target]
             for check in fix.checks:
                 told = column.outcome(check)
                 if column.error is None and told != outcome:

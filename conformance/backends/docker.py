@@ -412,9 +412,9 @@ class DockerBackend(Backend):
         try:
             if server.python is not None:
                 arguments["BASE_IMAGE"] = self._base_image(client, server.python)
-            if server.version != server.base.version:
+            if server.release is not None:
                 python = server.python or self._python(server)
-                found = releases.resolve(server, python, environments.Installers())
+                found = releases.resolve(server, python, environments.Installers(), self.framework)
                 assert found is not None
                 arguments["REQUIREMENTS"] = found.read_text(encoding="utf-8")
         except BackendError as error:

@@ -319,7 +319,12 @@ class ProcessBackend(Backend):
         if reason := server.missing(self.name):
             raise BackendError(f"{server.name} does not run as a local process here: {reason}")
         installers = installers or environments.Installers()
-        requirements = releases.resolve(server, server.python or environments.PYTHON, installers)
+        requirements = releases.resolve(
+            server,
+            server.python or environments.PYTHON,
+            installers,
+            self.framework if self.application is None else None,
+        )
         framework, name = environments.pinned(self.framework), self.framework
         files = [framework]
         if requirements is not None and requirements != framework:

@@ -22,7 +22,7 @@ releases that follow one another, what is different for an application or its cl
 whose outcome changed for it. To see one, and to find the release of a check:
 
 ```console
-$ wsgi-conform compare {example.deployment}@{example.before} {example.deployment}@{example.after}
+$ wsgi-conform compare {example.targets[0]} {example.targets[1]}
 $ wsgi-conform bisect {example.deployment} --check {check} --good {good} --bad {bad}
 ```
 
@@ -38,7 +38,7 @@ def page(fixes: Sequence[Fix]) -> str:
     projects = {server.name: server.project for server in registry.load()}
     by_project: dict[str, list[Fix]] = {}
     for fix in fixes:
-        by_project.setdefault(projects[fix.deployment], []).append(fix)
+        by_project.setdefault(fix.requirement or projects[fix.deployment], []).append(fix)
     example = next(fix for fix in fixes if not fix.regression)
     lines = [
         _HEAD.format(
@@ -58,9 +58,11 @@ def page(fixes: Sequence[Fix]) -> str:
         )
         for fix in sorted(by_project[project], key=lambda fix: fix.day):
             broken = "broken: " if fix.regression else ""
+            beside = f"{fix.requirement} " if fix.requirement else ""
             checks = ", ".join(f"`{check}`" for check in fix.checks)
             lines.append(
-                f"| {fix.deployment} | {fix.before} → {fix.after} | {fix.day} | "
+                f"| {fix.deployment}{f' {fix.options}' if fix.options else ''} | "
+                f"{beside}{fix.before} → {fix.after} | {fix.day} | "
                 f"{broken}[{fix.what}]({fix.reference}) | {checks} |\n"
             )
     return "".join(lines)
