@@ -26,8 +26,8 @@ $ wsgi-conform compare {example.targets[0]} {example.targets[1]}
 $ wsgi-conform bisect {example.deployment} --check {check} --good {good} --bad {bad}
 ```
 
-[comparing.md](comparing.md) says how. Releases marked "broken" are regressions: the checks pass
-before and fail after. The date is that of the newer release in the package index.
+[comparing.md](comparing.md) says how. Where a row says "fails since", the checks pass before and
+fail after. The date is that of the newer release in the package index.
 
 {number} pairs of {projects} projects, {checks} checks.
 """
@@ -57,13 +57,13 @@ def page(fixes: Sequence[Fix]) -> str:
             "| deployment | releases | date | what changes | checks |\n|---|---|---|---|---|\n"
         )
         for fix in sorted(by_project[project], key=lambda fix: fix.day):
-            broken = "broken: " if fix.regression else ""
+            since = "fails since: " if fix.regression else ""
             beside = f"{fix.requirement} " if fix.requirement else ""
             checks = ", ".join(f"`{check}`" for check in fix.checks)
             lines.append(
                 f"| {fix.deployment}{f' {fix.options}' if fix.options else ''} | "
                 f"{beside}{fix.before} → {fix.after} | {fix.day} | "
-                f"{broken}[{fix.what}]({fix.reference}) | {checks} |\n"
+                f"{since}[{fix.what}]({fix.reference}) | {checks} |\n"
             )
     return "".join(lines)
 
