@@ -46,12 +46,14 @@ def serve(server: Server, backend: Backend, application: str, port: int | None) 
             deployment = backend.start(server, uuid4().hex, port=port)
             identity = readiness.wait_until_ready(deployment)
             version = identity.version_of(server.project) or server.version or ""
+            # From here on it is ready, and to be stopped is what is expected.
+            output = _Output(deployment)
             print(
                 f"{server.name} ({f'{server.project} {version}'.strip()}, Python {identity.python})"
                 f" serves {application} at {deployment.address.url} (Ctrl-C stops it)",
                 flush=True,
             )
-            output = _Output(deployment)
+            output.start()
             while (status := deployment.exit_status()) is None:
                 time.sleep(_POLL_S)
         except KeyboardInterrupt:
@@ -72,11 +74,16 @@ class _Output:
     def __init__(self, deployment: Deployment) -> None:
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._copy, args=[deployment], daemon=True)
-        self._thread.start()
+
+    def start(self) -> None:
+        """Begin, from the first line on."""
+        if self._thread.ident is None:
+            self._thread.start()
 
     def finish(self) -> None:
         """Copy what is left; nothing more will come."""
         self._ended.set()
+        self.start()
         self._thread.join(_LAST_WORDS_S)
 
     def _copy(self, deployment: Deployment) -> None:

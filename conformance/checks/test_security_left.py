@@ -80,6 +80,7 @@ def test_left(wire: Wire, capabilities: Capabilities, way: str) -> None:
 
     However far they got: a server that keeps one for each of them has none left some day.
     """
+    assert mark_of(wire.exchange(marked("before", "Connection: close"))) == "before"
     before = used(wire, capabilities)
     for _ in range(CLIENTS):
         with wire.connect() as connection:

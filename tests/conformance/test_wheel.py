@@ -25,7 +25,7 @@ def test_a_wheel_has_the_registry(tmp_path: Path) -> None:
     code = (
         "import json, sys; sys.path.insert(0, sys.argv[1])\n"
         "from conformance import registry\n"
-        "from conformance.backends.process import pinned\n"
+        "from conformance.backends.environments import pinned\n"
         "paths = [server.requirements for server in registry.load()] + [pinned('serving')]\n"
         "print(json.dumps([str(path) for path in paths]))\n"
     )

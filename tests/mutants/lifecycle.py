@@ -239,7 +239,7 @@ def outputs_go_nowhere(host: str, port: int) -> None:
 
 @program_mutant(
     "stops-at-once",
-    breaks=rows("lifecycle/drain", "request refuses stream stream-closed"),
+    breaks=rows("lifecycle/drain", "request refuses stream stream-closed next-on-connection"),
 )
 def stops_at_once(host: str, port: int) -> None:
     on_signals(lambda server, number: os._exit(0))
