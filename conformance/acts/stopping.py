@@ -93,6 +93,15 @@ def stop(deployment: Deployment) -> None:
     send_signal(deployment, stop_signal(deployment.server))
 
 
+def ask_and_be_left(stage: Stage, deployment: Deployment, target: str) -> None:
+    """Have a request answered, and wait until the server has closed the connection."""
+    with stage.wire(deployment).connect() as connection:
+        connection.request("GET", target, [("Connection", "close")])
+        connection.receive()
+        with contextlib.suppress(PeerError):
+            connection.receive_end()
+
+
 class HeldRequest:
     """A request that is in the application, and stays there until its gate is opened.
 
@@ -137,12 +146,8 @@ def idle(stage: Stage) -> Idle:
     """The server has answered, and is stopped; then it is started again at the same address."""
     deployment = stage.start()
     key = uuid4().hex
-    with stage.wire(deployment).connect() as connection:
-        connection.request("GET", f"/lifecycle/say/{key}", [("Connection", "close")])
-        connection.receive()
-        # Who closes first keeps the address for a while (TIME-WAIT): the server is to do that.
-        with contextlib.suppress(PeerError):
-            connection.receive_end()
+    # Who closes first keeps the address for a while (TIME-WAIT): the server is to do that.
+    ask_and_be_left(stage, deployment, f"/lifecycle/say/{key}")
     stop(deployment)
     ended = end(stage, deployment, "lifecycle/stop/idle")
     restarted = "answered"
@@ -269,5 +274,7 @@ def half_sent(stage: Stage) -> Drained:
 def interrupted(stage: Stage) -> Ended:
     """The server gets SIGINT, as by Ctrl-C."""
     deployment = stage.start()
+    # It is done with what asked whether it is ready: an interrupt would end that instead.
+    ask_and_be_left(stage, deployment, "/-/identity")
     send_signal(deployment, signal.SIGINT)
     return end(stage, deployment, "lifecycle/interrupt/ends", signal.SIGINT)
