@@ -107,7 +107,8 @@ def at(server: Server, release: str) -> Server:
             f"{server.project!r} by its requirements"
         )
     changes = {"version": version} if own else {}
-    return _vary(server, {"version": release}, release=f"{project}=={version}", **changes)
+    written = version if own else release
+    return _vary(server, {"version": written}, release=f"{project}=={version}", **changes)
 
 
 def on_python(server: Server, python: str) -> Server:
@@ -119,7 +120,7 @@ def on_python(server: Server, python: str) -> Server:
 
 
 def with_options(server: Server, options: str) -> Server:
-    """The deployment with further words at the end of its command.
+    """The deployment with further words in its command.
 
     :param options: as one would type them.
     :raises UnknownRelease: they cannot be read: a quotation mark is not closed.
@@ -186,10 +187,10 @@ def resolve(
         with environments.locked(output.parent.with_suffix(".lock"), installers) as lock:
             if not output.is_file():
                 output.parent.mkdir(exist_ok=True)
-                with tempfile.TemporaryDirectory(dir=directory) as scratch:
-                    directory = Path(scratch)
+                with tempfile.TemporaryDirectory(dir=directory) as name:
+                    scratch = Path(name)
                     pinning = _Pinning(
-                        *(server, wanted, directory, python, framework, installers, lock)
+                        *(server, wanted, scratch, python, framework, installers, lock)
                     )
                     pinning.as_of_its_time().rename(output)
     except OSError as error:

@@ -24,7 +24,7 @@ from conformance import catalogue, compare, registry, releases, results
 from conformance.backends.process import ProcessBackend
 from conformance.progress import PlainProgress
 from conformance.runner import EXIT_INTERRUPTED, Plan, Runner
-from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR
+from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_UNEXPECTED
 
 _FILE = Path(__file__).with_name("upgrades.toml")
 
@@ -143,7 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for line in wrong:
         print(line)
     print(f"{len(fixes)} pairs, {sum(len(fix.checks) for fix in fixes)} checks, {len(wrong)} wrong")
-    return EXIT_ERROR if wrong else EXIT_AS_EXPECTED
+    return EXIT_UNEXPECTED if wrong else EXIT_AS_EXPECTED
 
 
 if __name__ == "__main__":

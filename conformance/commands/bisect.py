@@ -34,7 +34,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "name", metavar="NAME", help="a server, as `servers` lists them; also NAME+pythonX.Y"
     )
     parser.add_argument("--check", metavar="ID", required=True)
-    parser.add_argument("--good", metavar="VERSION", required=True, help="a release that passes")
+    parser.add_argument(
+        "--good",
+        metavar="VERSION",
+        required=True,
+        help="a release that passes; DISTRIBUTION==VERSION for one of something beside the server",
+    )
     parser.add_argument(
         "--bad", metavar="VERSION", required=True, help="one that fails; newer or older"
     )
@@ -49,26 +54,28 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _bisect(parsed: argparse.Namespace) -> int:
     servers = registry.load(parsed.compose)
     [server] = releases.select(servers, [parsed.name])
-    if server.version is None or (
-        server.base is not None and server.base.version != server.version
-    ):
+    if server.version is None or server.release is not None:
         raise UsageError(f"expected a server whose releases are known, found {parsed.name!r}")
     known = [check.id for check in catalogue.collect()]
     if parsed.check not in known:
         close = difflib.get_close_matches(parsed.check, known, n=3)
         raise UsageError(f"no check is called {parsed.check!r}; close: {', '.join(close)}")
-    for version in (parsed.good, parsed.bad):
-        releases.at(server, version)
-        if index.find(server.project, version) is None:
-            raise UsageError(f"{server.project} has no release {version}")
+    project, good = releases.split_release(server, parsed.good)
+    other, bad = releases.split_release(server, parsed.bad)
+    if project != other:
+        raise UsageError(f"expected releases of one distribution, found {project} and {other}")
+    for version in (good, bad):
+        releases.at(server, f"{project}=={version}")
+        if index.find(project, version) is None:
+            raise UsageError(f"{project} has no release {version}")
     between = index.between(
-        *(server.project, parsed.good, parsed.bad),
+        *(project, good, bad),
         pre_releases=parsed.pre_releases,
         yanked=parsed.yanked,
     )
     console = Terminal(highlight=False, stderr=parsed.format != "terminal")
     console.print(
-        f"{len(between)} releases of {server.project}, about {bisect.runs_needed(len(between))} "
+        f"{len(between)} releases of {project}, about {bisect.runs_needed(len(between))} "
         f"of them to look at",
         soft_wrap=True,
     )
@@ -77,7 +84,7 @@ def _bisect(parsed: argparse.Namespace) -> int:
         run = Runs(parsed, servers, Path(directory), Terminal(file=io.StringIO()))
 
         def judge(asked: Sequence[index.Release]) -> list[bisect.Step]:
-            names = [releases.at(server, str(release.version)).name for release in asked]
+            names = [releases.at(server, f"{project}=={release.version}").name for release in asked]
             found = run(names, {name: [parsed.check] for name in names})
             told = [
                 bisect.step(release, column, parsed.check)

@@ -93,6 +93,7 @@ def test_what_a_run_says_of_a_release() -> None:
             "no check is called 'routing/statics'; close:",
         ),
         (["waitress", "--bad", "what"], "expected a release like waitress@"),
+        (["uvicorn-h11", "--bad", "h11==0.15.0"], "of one distribution, found uvicorn and h11"),
     ],
 )
 def test_wrong_usage(

@@ -157,6 +157,21 @@ def test_options_come_before_the_application_where_that_is_last() -> None:
     assert cheroot.service["image"].endswith("-python3.12")
 
 
+def test_a_release_of_something_beside_the_server() -> None:
+    """Of a real server: the one that is asked for is pinned, and the server stays."""
+    [own, beside] = releases.select(
+        registry.load(), ["uvicorn-h11@uvicorn==0.35.0", "uvicorn-h11@h11==0.15.0"]
+    )
+    assert (own.name, own.version) == ("uvicorn-h11@0.35.0", "0.35.0")
+    base = beside.base
+    assert base is not None
+    assert (beside.version, beside.release) == (base.version, "h11==0.15.0")
+    pins = resolve(beside)
+    assert pins is not None
+    assert "\nh11==0.15.0 " in pins.read_text()
+    assert f"\nuvicorn=={base.version} " in pins.read_text()
+
+
 @pytest.mark.parametrize("text", ["@1", "waitress@1@2", "waitress+3.12", "waitress 'open"])
 def test_a_variant_that_is_not_written_as_one(text: str) -> None:
     with pytest.raises(UnknownServer, match=r"expected NAME|No closing quotation"):
