@@ -28,10 +28,11 @@ def counts(found: Counter[str]) -> str:
 class PlainProgress:
     """A line per server when it is ready and when it is done, for logs and pipes.
 
+    :param total: how many checks each server has; None where that differs.
     :param failures: whether there is a line for what is not as expected as well.
     """
 
-    def __init__(self, console: Console, total: int, *, failures: bool = True) -> None:
+    def __init__(self, console: Console, total: int | None, *, failures: bool = True) -> None:
         self._console = console
         self._total = total
         self._failures = failures
@@ -45,7 +46,8 @@ class PlainProgress:
         """Nothing to take down."""
 
     def preparing(self, servers: Sequence[Server], backend: str) -> None:
-        self._line(f"{len(servers)} servers, {self._total} checks each, backend {backend}")
+        each = f"{self._total} checks each, " if self._total is not None else ""
+        self._line(f"{len(servers)} servers, {each}backend {backend}")
 
     def running(self, server: Server, version: str | None) -> None:
         self._clock[server.name] = time.monotonic()

@@ -103,7 +103,7 @@ def verify(fixes: Sequence[Fix], jobs: int, console: Console) -> list[str]:
     )
     with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
         writer = results.Writer(Path(directory))
-        with PlainProgress(console, 0, failures=False) as progress:
+        with PlainProgress(console, None, failures=False) as progress:
             if Runner(plan, writer, progress).run() == EXIT_INTERRUPTED:
                 raise KeyboardInterrupt
         columns = compare.columns(results.load(writer.path))

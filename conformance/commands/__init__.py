@@ -182,11 +182,12 @@ def run_plan(plan: Plan, writer: Writer, console: Console, *, failures: bool = T
 
     :param failures: whether what is not as expected is shown as it comes.
     """
+    total = max([len(only) for only in plan.only.values()] or [len(plan.checks)])
     progress: LiveProgress | PlainProgress
     if console.is_terminal:
-        progress = LiveProgress(console, len(plan.checks))
+        progress = LiveProgress(console, total)
     else:
-        progress = PlainProgress(console, len(plan.checks), failures=failures)
+        progress = PlainProgress(console, total, failures=failures)
     with progress:
         return Runner(plan, writer, progress).run()
 
