@@ -312,7 +312,7 @@ def test_1(live_server): pass
 def test_2(live_server): pass
 def test_without(): pass
 """,
-        *("--wsgi-servers", "one"),
+        *("--wsgi-servers", "one", "-rN"),
         app="shopp:app",
     )
     result.assert_outcomes(errors=2, passed=1)
