@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -78,15 +78,15 @@ class Writer:
         comparison = Comparison(self.checks(REFERENCE))
         temporary = self._parts / FILE_NAME
         with temporary.open("w", encoding="utf-8") as out:
-            out.write(f'{{"schema": {SCHEMA},\n"run": {json.dumps(run)},\n"servers": [')
-            for number, server in enumerate(servers):
-                head = json.dumps(server)[:-1]
-                out.write(f'{"," if number else ""}\n{head}, "checks": [')
+            # A line for each check: `Document` reads one at a time.
+            out.write(f'{{"schema": {SCHEMA},\n"run": {json.dumps(run)},\n"servers": [\n')
+            for number, server in enumerate(servers, 1):
+                out.write(f'{json.dumps(server)[:-1]}, "checks": [')
                 for position, check in enumerate(self.checks(server["name"])):
                     check["parity"] = comparison.parity(check)
                     out.write(f"{',' if position else ''}\n{json.dumps(check)}")
-                out.write("]}")
-            out.write("\n]}\n")
+                out.write(f"\n]}}{',' if number < len(servers) else ''}\n")
+            out.write("]}\n")
         os.replace(temporary, self.path)
         shutil.rmtree(self._parts, ignore_errors=True)
 
@@ -133,3 +133,131 @@ def load(path: Path) -> dict[str, Any]:
             f"{path}: expected a results document of schema {SCHEMA}, found {found!r}"
         )
     return dict(document)
+
+
+class Document:
+    """A results document, of which one check at a time is in memory.
+
+    :ivar run: its `run` object.
+    :ivar servers: its server objects without their checks, in order.
+    """
+
+    def __init__(
+        self,
+        run: dict[str, Any],
+        servers: list[dict[str, Any]],
+        read: Callable[[str, str], dict[str, Any]],
+        ids: Mapping[str, Sequence[str]],
+    ) -> None:
+        self.run = run
+        self.servers = servers
+        self._read = read
+        self._ids = ids
+
+    def ids(self, server: str) -> Sequence[str]:
+        """Which checks there are of a server, in order."""
+        return self._ids[server]
+
+    def check(self, server: str, identity: str) -> dict[str, Any]:
+        """One check of one server, read anew at each call.
+
+        :raises ResultsError: the document cannot be read any more.
+        """
+        return self._read(server, identity)
+
+    def checks(self, server: str) -> Iterator[dict[str, Any]]:
+        """The checks of a server, in order."""
+        for identity in self._ids[server]:
+            yield self._read(server, identity)
+
+
+def document(value: dict[str, Any]) -> Document:
+    """A results document that is in memory already."""
+    found = {
+        server["name"]: {check["id"]: check for check in server["checks"]}
+        for server in value["servers"]
+    }
+    return Document(
+        value["run"],
+        [{key: server[key] for key in server if key != "checks"} for server in value["servers"]],
+        lambda server, identity: found[server][identity],
+        {name: list(checks) for name, checks in found.items()},
+    )
+
+
+def open_document(path: Path) -> Document:
+    """Read a results document check by check, where its lines are as they were written.
+
+    :param path: the file, or the directory that it is in.
+    :raises ResultsError: as `load`.
+    """
+    if path.is_dir():
+        path = path / FILE_NAME
+    try:
+        return _by_lines(path)
+    except _OtherLinesError:
+        # What went through another program is read at once.
+        return document(load(path))
+    except OSError as error:
+        raise ResultsError(f"{path} cannot be read: {error.strerror}") from error
+
+
+class _OtherLinesError(Exception):
+    """The lines of a file are not those that `Writer` writes."""
+
+
+#: The id in the line of a check, which is the first that is written of it.
+_ID = re.compile(rb'\{"id": ?"([a-z0-9/.-]+)"')
+
+
+def _by_lines(path: Path) -> Document:
+    """Find where each check's line is, without reading it.
+
+    :raises _OtherLinesError: the lines are not those that `Writer` writes.
+    """
+    servers: list[dict[str, Any]] = []
+    places: dict[str, dict[str, tuple[int, int]]] = {}
+    with path.open("rb") as file:
+        head = [file.readline() for _ in range(3)]
+        if head[0] != b'{"schema": %d,\n' % SCHEMA or head[2] != b'"servers": [\n':
+            raise _OtherLinesError
+        run = _object(head[1].removeprefix(b'"run": ').removesuffix(b",\n"))
+        inside = ended = False
+        position = sum(map(len, head))
+        for line in file:
+            if ended:
+                raise _OtherLinesError
+            if not inside and line == b"]}\n":
+                ended = True
+            elif not inside:
+                server = _object(line.removesuffix(b', "checks": [\n') + b"}")
+                servers.append(server)
+                found = places[server["name"]] = {}
+                inside = True
+            elif line in (b"]},\n", b"]}\n"):
+                inside = False
+            elif match := _ID.match(line):
+                found[match[1].decode()] = (position, len(line.rstrip(b",\n")))
+            elif line != b"\n":
+                raise _OtherLinesError
+            position += len(line)
+    if not ended:
+        raise _OtherLinesError
+
+    def read(server: str, identity: str) -> dict[str, Any]:
+        start, length = places[server][identity]
+        try:
+            with path.open("rb") as file:
+                file.seek(start)
+                return dict(json.loads(file.read(length)))
+        except (OSError, ValueError) as error:
+            raise ResultsError(f"{path} was changed while it was read: {error}") from error
+
+    return Document(run, servers, read, {name: list(ids) for name, ids in places.items()})
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    try:
+        return dict(json.loads(text))
+    except ValueError as error:
+        raise _OtherLinesError from error

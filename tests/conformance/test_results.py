@@ -40,6 +40,38 @@ def test_parts_become_one_document_in_the_order_of_the_servers(tmp_path: Path) -
     assert os.listdir(writer.path.parent) == ["results.json"]
 
 
+@pytest.mark.parametrize("indent", [None, 1])
+def test_a_document_is_read_check_by_check(tmp_path: Path, indent: int | None) -> None:
+    writer = Writer(tmp_path)
+    hostile = {**check("a/b"), "message": ']}\n]},\n{"id": "a/x"}\ud800\u2028'}
+    for server, found in [("two", hostile), ("one", check("a/c")), ("two", check("a/d"))]:
+        writer.add(server, found)
+    writer.finish({"key": 1}, [{"name": name, "key": "]}"} for name in ("one", "none", "two")])
+    path = tmp_path
+    if indent is not None:
+        # As another program may have written it.
+        path = tmp_path / "other.json"
+        path.write_text(json.dumps(results.load(writer.path), indent=indent), encoding="utf-8")
+    document = results.open_document(path)
+    assert document.run == {"key": 1}
+    assert document.servers == [{"name": name, "key": "]}"} for name in ("one", "none", "two")]
+    assert list(document.checks("two")) == [hostile, check("a/d")]
+    assert document.check("two", "a/d") == check("a/d")
+    assert [list(document.ids(name)) for name in ("one", "none")] == [["a/c"], []]
+
+
+def test_half_a_document_is_none(tmp_path: Path) -> None:
+    writer = Writer(tmp_path)
+    for identity in ("a/b", "a/c"):
+        writer.add("one", check(identity))
+    writer.finish({}, [{"name": "one"}])
+    lines = writer.path.read_text().splitlines(keepends=True)
+    for length in range(len(lines)):
+        writer.path.write_text("".join(lines[:length]))
+        with pytest.raises(ResultsError, match="is not JSON"):
+            results.open_document(writer.path)
+
+
 def test_what_is_hostile_is_kept_as_it_is(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     text = 'a"]}\n\ud800\x00\u2028\u202e'
