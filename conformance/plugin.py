@@ -55,6 +55,7 @@ _clause = pytest.StashKey[Clause]()
 _result = pytest.StashKey[dict[str, Any]]()
 _recorder = pytest.StashKey[Recorder]()
 _run = pytest.StashKey["Run"]()
+_printed = pytest.StashKey[float]()
 
 #: What a peer does wrong: our own PeerError and a check's assert are both AssertionErrors.
 _BLAMES_THE_PEER = (AssertionError, requests.RequestException, pytest.fail.Exception)
@@ -320,6 +321,14 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         run.stop()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_call(item: pytest.Item) -> None:
+    """Remember where the server's log is when a check begins."""
+    run = item.config.stash.get(_run, None)
+    if run is not None:
+        item.stash[_printed] = run.deployment.printed_by_now()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
@@ -331,9 +340,12 @@ def pytest_runtest_makereport(
         return report
     clause = item.stash[_clause]
     expectation = run.expectations.get(clause.id)
-    message = _message(call)
+    message, log = _message(call), ""
     if call.when == "call":
         outcome = _outcome(call)
+        if outcome in (Outcome.FAILED, Outcome.ERROR):
+            # Before it may be started again.
+            log = run.deployment.printed_since(item.stash[_printed])
         outcome, note = run.outcome_after(outcome, expectation)
         message = note + message
     elif call.when == "teardown" and call.excinfo is None:
@@ -360,6 +372,7 @@ def pytest_runtest_makereport(
         "expectation": None if expectation is None else expectation.as_json(),
         "exchanges": Recorder().as_json() if recorder is None else recorder.as_json(),
         "parity": None,
+        **({"log": log} if log else {}),
     }
     if call.when == "teardown":
         # A fault in taking the fixtures down: the check's one verdict is that, whatever it found.

@@ -14,6 +14,10 @@ from dataclasses import dataclass
 
 from conformance.registry import Server
 
+#: How much is kept of what a server prints while a check talks to it, in bytes and in lines.
+LOG_KEPT = 4096
+LOG_LINES_KEPT = 60
+
 
 class BackendError(Exception):
     """The harness could not do its part: no engine, no environment, no start. Never a verdict."""
@@ -85,6 +89,14 @@ class Deployment(ABC):
     @abstractmethod
     def logs(self, last_lines: int = 40) -> str:
         """The last lines that the server printed."""
+
+    def printed_by_now(self) -> float:
+        """A mark in what the server prints, for `printed_since`."""
+        return 0
+
+    def printed_since(self, mark: float) -> str:
+        """What the server printed since; as far as is known, and no more than the last of it."""
+        return ""
 
     def follow(self, ended: Callable[[], bool]) -> Iterator[bytes]:
         """What the server prints, from the beginning and as it comes.

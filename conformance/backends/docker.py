@@ -34,6 +34,8 @@ from docker.types import LogConfig
 
 from conformance import releases
 from conformance.backends import (
+    LOG_KEPT,
+    LOG_LINES_KEPT,
     Address,
     Backend,
     BackendError,
@@ -257,6 +259,18 @@ class DockerDeployment(Deployment):
         except NotFound:
             return self._kept_log
         return output.decode(errors="replace")
+
+    def printed_by_now(self) -> float:
+        return time.time()
+
+    def printed_since(self, mark: float) -> str:
+        if self._container is None:
+            return ""
+        # What it printed is for people to read: a verdict does not hang on whether it can be had.
+        with contextlib.suppress(NotFound, BackendError), engine_errors("reading what it printed"):
+            output: bytes = self._container.logs(since=mark, tail=LOG_LINES_KEPT)
+            return output[-LOG_KEPT:].decode(errors="replace")
+        return ""
 
     def follow(self, ended: Callable[[], bool]) -> Iterator[bytes]:
         if self._container is None:

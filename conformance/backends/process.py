@@ -25,6 +25,7 @@ from uuid import uuid4
 import reference_app
 from conformance import releases, threads
 from conformance.backends import (
+    LOG_KEPT,
     Address,
     Backend,
     BackendError,
@@ -186,6 +187,17 @@ class ProcessDeployment(Deployment):
         except FileNotFoundError:
             return ""
         return "\n".join(text.splitlines()[-last_lines:])
+
+    def printed_by_now(self) -> float:
+        return self.log.stat().st_size if self.log.exists() else 0
+
+    def printed_since(self, mark: float) -> str:
+        try:
+            with self.log.open("rb") as log:
+                log.seek(max(int(mark), log.seek(0, os.SEEK_END) - LOG_KEPT))
+                return log.read(LOG_KEPT).decode("utf-8", "replace")
+        except FileNotFoundError:
+            return ""
 
     def follow(self, ended: Callable[[], bool]) -> Iterator[bytes]:
         with self.log.open("rb") as log:

@@ -44,6 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.path == "/hang":
             threading.Event().wait()
         elif self.path == "/fail":
+            print("failing a request", flush=True)
             status = 500
         elif self.path == "/spoil":
             self.server.spoilt = True

@@ -385,6 +385,11 @@ def test_crash_is_seen_and_a_restart_keeps_the_port(
     deployment.restart()  # while it runs, too
     assert answer(deployment) == "first-token"
     assert "it listens" in deployment.logs()
+    mark = deployment.printed_by_now()
+    assert deployment.printed_since(mark) == ""
+    deployment.restart()
+    assert answer(deployment) == "first-token"
+    assert "it listens" in deployment.printed_since(mark)
     deployment.stop()
     assert deployment.exit_status() == "exit status 3"
     assert "it listens" in deployment.logs(), "kept for whoever asks why it ended"

@@ -216,6 +216,21 @@ def test_a_crash_says_how_it_ended_and_the_next_check_has_a_server(
     assert verdicts(events) == [(check, "fail"), ("lives", "pass")]
 
 
+def test_what_the_server_printed_during_a_check_that_does_not_pass_is_kept(judged: Judged) -> None:
+    events = judged("lives", "fails", "dies", "passes", expectations=entry("fails"))
+    logs = {
+        event["check"]["id"]: event["check"].get("log")
+        for event in events
+        if event["event"] == "check"
+    }
+    assert logs == {
+        "area/lives": None,
+        "area/fails": "failing a request\n",
+        "area/dies": "dying of a request\n",
+        "area/passes": None,
+    }
+
+
 def test_a_hang_is_a_failure_and_the_next_check_has_a_server(judged: Judged) -> None:
     events = judged("hangs", "lives")
     assert message(events) == (
