@@ -16,7 +16,18 @@ from collections.abc import Sequence
 
 from conformance import __version__, catalogue, expectations, registry, results
 from conformance.backends import BackendError, application
-from conformance.commands import UsageError, bisect, compare, doctor, listing, replay, run, serve
+from conformance.commands import (
+    UsageError,
+    bisect,
+    compare,
+    doctor,
+    listing,
+    page,
+    replay,
+    report,
+    run,
+    serve,
+)
 from conformance.replay import SourceError
 from conformance.runner import EXIT_INTERRUPTED
 from conformance.verdicts import EXIT_ERROR, EXIT_USAGE
@@ -69,6 +80,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (listing, run, compare, bisect, replay, serve, doctor):
+    for module in (listing, run, report, page, compare, bisect, replay, serve, doctor):
         module.add(commands)
     return parser

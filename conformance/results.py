@@ -13,7 +13,7 @@ import re
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 from urllib.parse import quote
@@ -75,19 +75,7 @@ class Writer:
         :param servers: its server objects without their checks, in order.
         """
         self._close()
-        comparison = Comparison(self.checks(REFERENCE))
-        temporary = self._parts / FILE_NAME
-        with temporary.open("w", encoding="utf-8") as out:
-            # A line for each check: `Document` reads one at a time.
-            out.write(f'{{"schema": {SCHEMA},\n"run": {json.dumps(run)},\n"servers": [\n')
-            for number, server in enumerate(servers, 1):
-                out.write(f'{json.dumps(server)[:-1]}, "checks": [')
-                for position, check in enumerate(self.checks(server["name"])):
-                    check["parity"] = comparison.parity(check)
-                    out.write(f"{',' if position else ''}\n{json.dumps(check)}")
-                out.write(f"\n]}}{',' if number < len(servers) else ''}\n")
-            out.write("]}\n")
-        os.replace(temporary, self.path)
+        write(self.path, run, servers, self.checks, self._parts)
         shutil.rmtree(self._parts, ignore_errors=True)
 
     def discard(self) -> None:
@@ -102,6 +90,38 @@ class Writer:
     def _part(self, server: str) -> Path:
         # A variant's name may have anything in it.
         return self._parts / f"{quote(server, safe='@+ ')}.jsonl"
+
+
+def write(
+    path: Path,
+    run: dict[str, Any],
+    servers: Sequence[dict[str, Any]],
+    checks: Callable[[str], Iterable[dict[str, Any]]],
+    temporary: Path | None = None,
+) -> None:
+    """Write a results document, in which each check has its parity, and replace an earlier one.
+
+    :param servers: the server objects without their checks, in order.
+    :param checks: those of a server, by its name.
+    :param temporary: a directory on the same file system for what is not whole yet; the
+        document's own where none is given.
+    """
+    comparison = Comparison(checks(REFERENCE))
+    unfinished = (temporary or path.parent) / f".{FILE_NAME}.{os.getpid()}"
+    try:
+        with unfinished.open("w", encoding="utf-8") as out:
+            # A line for each check: `Document` reads one at a time.
+            out.write(f'{{"schema": {SCHEMA},\n"run": {json.dumps(run)},\n"servers": [\n')
+            for number, server in enumerate(servers, 1):
+                out.write(f'{json.dumps(server)[:-1]}, "checks": [')
+                for position, check in enumerate(checks(server["name"])):
+                    check["parity"] = comparison.parity(check)
+                    out.write(f"{',' if position else ''}\n{json.dumps(check)}")
+                out.write(f"\n]}}{',' if number < len(servers) else ''}\n")
+            out.write("]}\n")
+        os.replace(unfinished, path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _prefix(owner: Owner) -> str:
@@ -155,8 +175,8 @@ class Document:
         self._ids = ids
 
     def ids(self, server: str) -> Sequence[str]:
-        """Which checks there are of a server, in order."""
-        return self._ids[server]
+        """Which checks there are of a server, in order; none of one that is not in it."""
+        return self._ids.get(server, ())
 
     def check(self, server: str, identity: str) -> dict[str, Any]:
         """One check of one server, read anew at each call.
@@ -167,7 +187,7 @@ class Document:
 
     def checks(self, server: str) -> Iterator[dict[str, Any]]:
         """The checks of a server, in order."""
-        for identity in self._ids[server]:
+        for identity in self._ids.get(server, ()):
             yield self._read(server, identity)
 
 

@@ -36,9 +36,9 @@ class Terminal(Console):
         raise BrokenPipeError
 
 
-def new_console() -> Console:
+def new_console(*, stderr: bool = False) -> Console:
     """What a report is printed on."""
-    return Terminal(highlight=False)
+    return Terminal(highlight=False, stderr=stderr)
 
 
 def add_compose(parser: argparse.ArgumentParser) -> None:

@@ -23,10 +23,10 @@ from conformance.commands import (
     backend_name,
     make_plan,
     new_console,
+    report,
     run_plan,
 )
 from conformance.registry import Server
-from conformance.report import terminal
 from conformance.report.exchanges import Again
 
 
@@ -58,11 +58,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help=f"show as well what is the same as {parity.REFERENCE}'s, which has to be in the run",
     )
+    report.add_outputs(parser)
     parser.set_defaults(call=_run)
 
 
 def _run(parsed: argparse.Namespace) -> int:
-    console = new_console()
+    console = new_console(stderr=report.to_stdout(parsed))
+    base = report.base_of(parsed)
     with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
         if parsed.url is not None and not parsed.names and NAME not in parsed.url:
             parsed.compose = _remote_registry(Path(directory), parsed.url, parsed.capability or [])
@@ -78,7 +80,7 @@ def _run(parsed: argparse.Namespace) -> int:
         backend = backend_name(parsed, console)
         if not parsed.names:
             servers = _those_that_run(servers, backend, parsed.url, console)
-        return _run_servers(parsed, servers, backend, console)
+        return _run_servers(parsed, servers, backend, base, console)
 
 
 def _those_that_run(
@@ -125,7 +127,11 @@ def _remote_registry(directory: Path, url: str, declared: Sequence[str]) -> Path
 
 
 def _run_servers(
-    parsed: argparse.Namespace, servers: Sequence[Server], backend: str, console: Console
+    parsed: argparse.Namespace,
+    servers: Sequence[Server],
+    backend: str,
+    base: results.Document | None,
+    console: Console,
 ) -> int:
     if parsed.url is not None:
         for server in servers:
@@ -146,8 +152,7 @@ def _run_servers(
         expectations.check_ids(known.values(), ids)
     writer = results.Writer(parsed.results)
     status = run_plan(make_plan(parsed, servers, checks, backend), writer, console)
-    terminal.write(results.load(writer.path), console, parity=parsed.parity, again=_again(parsed))
-    print(f"results: {writer.path}")
+    report.present(parsed, results.open_document(writer.path), base, _again(parsed), console)
     return status
 
 

@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.text import Text
 
 from conformance.report import curl, exchanges
+from conformance.results import Document
 from conformance.verdicts import Verdict
 
 #: An error that says nothing of the check: its server did not start, or broke off before it.
@@ -81,7 +82,7 @@ def printable(text: str) -> str:
 
 
 def write(
-    document: dict[str, Any],
+    document: Document,
     console: Console,
     *,
     details: bool = True,
@@ -95,13 +96,26 @@ def write(
     :param again: how what was recorded is sent once more.
     """
     again = again or exchanges.Again()
-    _matrix(document["servers"], console)
+    servers = [
+        {**server, "checks": list(map(_shown, document.checks(server["name"])))}
+        for server in document.servers
+    ]
+    _matrix(servers, console)
     if parity:
-        _parity(document["servers"], console)
+        _parity(servers, console)
     if details:
-        for server in document["servers"]:
+        for server in servers:
             _unexpected(server, console, again)
-    _totals(document, console)
+    _totals(document.run, servers, console)
+
+
+def _shown(check: dict[str, Any]) -> dict[str, Any]:
+    """As much of a check as is shown: of most no more than a sign, and there are very many."""
+    if Verdict(check["verdict"]) in _UNEXPECTED:
+        return check
+    shown = {key: check[key] for key in ("id", "area", "level", "verdict", "message", "rests_on")}
+    parity = check["parity"]
+    return {**shown, "parity": parity and {**parity, "differences": []}}
 
 
 @dataclass(frozen=True)
@@ -322,14 +336,11 @@ def _exchanges(
             _indented(console, f"  (wsgi-conform serve {server} --port 8000 starts it there)")
 
 
-def _totals(document: dict[str, Any], console: Console) -> None:
-    run = document["run"]
-    found = Counter(
-        check["verdict"] for server in document["servers"] for check in server["checks"]
-    )
+def _totals(run: dict[str, Any], servers: list[dict[str, Any]], console: Console) -> None:
+    found = Counter(check["verdict"] for server in servers for check in server["checks"])
     counted = ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict if found[verdict])
     line = (
-        f"{len(document['servers'])} servers, {found.total()} verdicts ({counted or 'none'}) "
+        f"{len(servers)} servers, {found.total()} verdicts ({counted or 'none'}) "
         f"in {run['duration_s']:.1f} s, backend {run['backend']}"
     )
     _print(console, line, "bold")

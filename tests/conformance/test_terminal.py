@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from conformance import results
 from conformance.report import terminal
 from conformance.report.exchanges import Again
 from conformance.report.terminal import printable
@@ -76,7 +77,7 @@ def printed(found: dict[str, Any], **keys: Any) -> str:
     """What is printed of a document on something that is no terminal."""
     output = io.StringIO()
     before = copy.deepcopy(found)
-    terminal.write(found, Console(file=output, width=80, highlight=False), **keys)
+    terminal.write(results.document(found), Console(file=output, width=80, highlight=False), **keys)
     assert found == before
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
