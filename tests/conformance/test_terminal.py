@@ -92,6 +92,7 @@ def exchange(request: bytes, response: bytes, **keys: Any) -> dict[str, Any]:
                 "started": 0.0,
                 "duration_s": 0.0125,
                 "ended": "answered",
+                "answers": 1,
                 "request": {"text": request.decode("latin-1"), "bytes": len(request)},
                 "response": {"text": response.decode("latin-1"), "bytes": len(response)},
                 **keys,
