@@ -1,14 +1,15 @@
-"""Progress: what a run shows while it goes on, live on a terminal and as plain lines elsewhere."""
+"""Progress: what a run shows while it goes on; on a terminal with what is running below."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.live import Live
+from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
@@ -18,6 +19,8 @@ from conformance.verdicts import Verdict
 
 #: The order in which verdicts are counted up.
 _COUNTED = tuple(Verdict)
+#: How much of a run has to be done before what remains can be told, as a share.
+_FORESEEABLE = 0.05
 
 
 def counts(found: Counter[str]) -> str:
@@ -56,29 +59,49 @@ class PlainProgress:
     def checked(self, server: Server, check: dict[str, Any]) -> None:
         self._found.setdefault(server.name, Counter())[check["verdict"]] += 1
         if self._failures and check["verdict"] in (Verdict.FAIL, Verdict.FIXED, Verdict.ERROR):
-            self._line(f"{server.name}: {check['verdict']}: {check['id']}")
+            self._line(
+                f"{server.name}: {check['verdict']}: {check['id']}", STYLES[check["verdict"]]
+            )
 
     def done(self, server: Server, error: str | None) -> None:
         if error is not None:
-            self._line(f"{server.name}: error: {error}")
+            self._line(f"{server.name}: error: {error}", STYLES[Verdict.ERROR])
             return
         seconds = time.monotonic() - self._clock[server.name]
         found = counts(self._found.get(server.name, Counter())) or "no verdict"
         self._line(f"{server.name}: {found} in {seconds:.1f} s")
 
-    def _line(self, text: str) -> None:
-        self._console.print(Text(printable(text)), soft_wrap=True)
+    def _line(self, text: str, style: str = "") -> None:
+        self._console.print(Text(printable(text), style), soft_wrap=True)
 
 
-class LiveProgress:
-    """A table that is drawn anew while the run goes on: a row per server."""
+class LiveProgress(PlainProgress):
+    """For a terminal: the servers that are running, and how far all of it is, below the lines.
 
-    def __init__(self, console: Console, total: int) -> None:
-        self._total = total
-        self._states: dict[str, str] = {}
-        self._found: dict[str, Counter[str]] = {}
-        self._started = time.monotonic()
-        self._live = Live(console=console, get_renderable=self._table, refresh_per_second=8)
+    Those that are done leave a line and give way, so that dozens of servers fit a small window.
+
+    :param clock: seconds that go by.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        total: int,
+        *,
+        failures: bool = True,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        super().__init__(console, total, failures=failures)
+        self._each = total
+        self._servers: list[str] = []
+        self._running: dict[str, str] = {}
+        self._done: set[str] = set()
+        self._now = clock
+        self._began = clock()
+        self._first: float | None = None
+        self._live = Live(
+            console=console, get_renderable=self._view, refresh_per_second=8, transient=True
+        )
 
     def __enter__(self) -> LiveProgress:
         self._live.start()
@@ -88,33 +111,55 @@ class LiveProgress:
         self._live.stop()
 
     def preparing(self, servers: Sequence[Server], backend: str) -> None:
-        self._states = {server.name: f"preparing ({backend})" for server in servers}
+        super().preparing(servers, backend)
+        self._servers = [server.name for server in servers]
 
     def running(self, server: Server, version: str | None) -> None:
-        self._states[server.name] = printable(f"{server.project} {version or ''}")
-
-    def checked(self, server: Server, check: dict[str, Any]) -> None:
-        self._found.setdefault(server.name, Counter())[check["verdict"]] += 1
+        self._clock[server.name] = self._now()
+        self._first = self._first or self._now()
+        self._running[server.name] = printable(f"{server.project} {version or ''}")
 
     def done(self, server: Server, error: str | None) -> None:
-        if error is not None:
-            self._states[server.name] = printable(error.partition("\n")[0])
+        self._running.pop(server.name, None)
+        self._done.add(server.name)
+        super().done(server, error)
 
-    def _table(self) -> Table:
-        table = Table(box=None, pad_edge=False)
-        for heading in ("server", "", "checks", "verdicts"):
-            table.add_column(heading, no_wrap=True, overflow="ellipsis")
-        finished = 0
-        for name, state in self._states.items():
+    def _view(self) -> Table:
+        table = Table(box=None, pad_edge=False, show_header=False)
+        table.add_column(no_wrap=True)
+        table.add_column(width=20)
+        for _ in range(3):
+            table.add_column(no_wrap=True, overflow="ellipsis")
+        for name, what in self._running.items():
             found = self._found.get(name, Counter())
-            finished += found.total()
             verdicts = Text(", ").join(
                 Text(f"{found[verdict]} {verdict}", STYLES[verdict])
                 for verdict in _COUNTED
                 if found[verdict]
             )
-            table.add_row(name, Text(state), f"{found.total()}/{self._total}", verdicts)
-        elapsed = time.monotonic() - self._started
-        rate = finished / elapsed if elapsed else 0.0
-        table.caption = f"{finished} verdicts, {rate:.0f} a second, {elapsed:.0f} s"
+            bar = ProgressBar(total=self._each, completed=found.total())
+            table.add_row(name, bar, f"{found.total()}/{self._each}", verdicts, what)
+        table.caption = self._how_far()
+        table.caption_justify = "left"
         return table
+
+    def _how_far(self) -> str:
+        finished = sum(found.total() for found in self._found.values())
+        every = len(self._servers) * self._each
+        elapsed = self._now() - self._began
+        if self._first is None:
+            return f"preparing {len(self._servers)} servers, {elapsed:.0f} s"
+        rate = finished / max(self._now() - self._first, 0.001)
+        text = (
+            f"{len(self._done)} of {len(self._servers)} servers done, "
+            f"{finished} of {every} verdicts, {rate:.0f} a second, {elapsed:.0f} s"
+        )
+        # Of what broke off nothing more comes.
+        left = sum(
+            self._each - self._found.get(name, Counter()).total()
+            for name in self._servers
+            if name not in self._done
+        )
+        if finished >= every * _FORESEEABLE and rate:
+            text += f", about {left / rate:.0f} s to go"
+        return text

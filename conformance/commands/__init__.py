@@ -184,8 +184,8 @@ def run_plan(plan: Plan, writer: Writer, console: Console, *, failures: bool = T
     """
     total = max([len(only) for only in plan.only.values()] or [len(plan.checks)])
     progress: LiveProgress | PlainProgress
-    if console.is_terminal:
-        progress = LiveProgress(console, total)
+    if console.is_terminal and not console.is_dumb_terminal:
+        progress = LiveProgress(console, total, failures=failures)
     else:
         progress = PlainProgress(console, total, failures=failures)
     with progress:

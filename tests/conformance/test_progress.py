@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,33 +61,49 @@ def test_a_version_that_nobody_knows(tmp_path: Path) -> None:
     assert second.startswith("tiny: no verdict in ")
 
 
-def test_the_table(tmp_path: Path) -> None:
+def test_what_is_running_is_shown_and_how_far_it_is(tmp_path: Path) -> None:
+    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=140)
+    server = tiny(tmp_path)
+    others = [replace(server, name="second"), replace(server, name="third")]
+    now = [100.0]
+    progress = LiveProgress(console, total=7, clock=lambda: now[0])
+
+    def view() -> list[str]:
+        with console.capture() as captured:
+            console.print(progress._view())
+        assert "\u202e" not in captured.get()
+        return [line.strip() for line in captured.get().splitlines() if line.strip()]
+
+    progress.preparing([server, *others], "process")
+    now[0] = 103.0
+    assert view() == ["preparing 3 servers, 3 s"]
+    progress.running(server, HOSTILE)
+    progress.running(others[0], "2.0")
+    assert view()[-1].endswith(" 0 of 21 verdicts, 0 a second, 3 s")
+    for verdict in ("pass", "pass", "deviation", "fixed", "fail", "error", "not-applicable"):
+        progress.checked(server, check(verdict))
+    now[0] = 105.0
+    first, second, how_far = view()
+    assert first.startswith("tiny")
+    assert " 7/7 " in first
+    assert "2 pass, 1 deviation, 1 fail, 1 fixed, 1 not-applicable, 1 error" in first
+    assert first.endswith(r"wsgi-conform 1.0\x1b[2J\u202e")
+    assert " 0/7 " in second
+    # 7 in the two seconds since the first was ready; 14 to go take four.
+    assert how_far == ("0 of 3 servers done, 7 of 21 verdicts, 4 a second, 5 s, about 4 s to go")
+    progress.done(server, None)
+    progress.done(others[0], "no module\nnamed x")
+    assert view() == ["2 of 3 servers done, 7 of 21 verdicts, 4 a second, 5 s, about 2 s to go"]
+
+
+def test_what_is_done_leaves_a_line_on_a_terminal(tmp_path: Path) -> None:
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, color_system=None, width=120)
     server = tiny(tmp_path)
     with LiveProgress(console, total=7) as progress:
-        progress.preparing([server], "process")
         follow(progress, server)
-    last = output.getvalue().rpartition("server")[2]
-    row = next(line for line in last.splitlines() if line.startswith("tiny"))
-    assert row.split(maxsplit=4) == [
-        "tiny",
-        "wsgi-conform",
-        r"1.0\x1b[2J\u202e",
-        "7/7",
-        row.split(maxsplit=4)[-1],
-    ]
-    assert "2 pass, 1 deviation, 1 fail, 1 fixed, 1 not-applicable, 1 error" in row
-    assert "\u202e" not in output.getvalue()
-
-
-def test_an_error_in_the_table_is_one_line(tmp_path: Path) -> None:
-    console = Console(file=io.StringIO(), force_terminal=True, color_system=None, width=120)
-    server = tiny(tmp_path)
-    progress = LiveProgress(console, total=7)
-    progress.preparing([server], "process")
-    progress.done(server, "no module\nnamed x")
-    with console.capture() as captured:
-        console.print(progress._table())
-    assert any("no module" in line for line in captured.get().splitlines())
-    assert "named x" not in captured.get()
+        progress.done(server, None)
+    text = output.getvalue()
+    assert "tiny: 2 pass, 1 deviation, 1 fail, 1 fixed, 1 not-applicable, 1 error in " in text
+    assert "tiny: fail: area/fail\n" in text
+    assert "\u202e" not in text
