@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -184,6 +185,12 @@ class Run:
             self._events.write(json.dumps({"event": event, **details}) + "\n")
             self._events.flush()
 
+    def emit_phase(self, name: str, began: float) -> float:
+        """Tell how long a phase of the run took, in seconds; the time at which the next begins."""
+        now = time.monotonic()
+        self.emit("phase", name=name, seconds=round(now - began, 3))
+        return now
+
     def outcome_after(
         self, outcome: Outcome, expectation: Expectation | None
     ) -> tuple[Outcome, str]:
@@ -303,13 +310,16 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
     run = session.config.stash.get(_run, None)
     if run is None or session.config.option.collectonly or session.testsfailed:
         return (yield)
+    clock = time.monotonic()
     try:
         try:
             run.start()
+            clock = run.emit_phase("start_s", clock)
         except (BackendError, expectations.ExpectationError) as error:
             run.emit("failed", message=str(error))
             pytest.exit(str(error), returncode=EXIT_ERROR)
         result = yield
+        clock = run.emit_phase("checks_s", clock)
         run.emit("finished")
         return result
     except session.Interrupted:
@@ -319,6 +329,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         pytest.exit(run.broken, returncode=EXIT_ERROR)
     finally:
         run.stop()
+        run.emit_phase("stop_s", clock)
 
 
 @pytest.hookimpl(tryfirst=True)

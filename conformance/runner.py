@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import platform
+import resource
 import signal
 import subprocess
 import sys
@@ -76,6 +77,7 @@ class _State:
     error: str | None = None
     finished: bool = False
     seen: set[str] = field(default_factory=set)
+    phases: dict[str, float] = field(default_factory=dict)
 
     def as_json(self, plan: Plan) -> dict[str, Any]:
         return {
@@ -87,6 +89,7 @@ class _State:
             "framework": plan.framework,
             "capabilities": self.server.capabilities.as_json(),
             "error": self.error,
+            "phases": self.phases,
         }
 
 
@@ -101,6 +104,7 @@ class Runner:
         self._workers: set[subprocess.Popen[bytes]] = set()
         self._stopping = False
         self._began = False
+        self._prepare_s = self._cpu_before_s = 0.0
         self._states = [_State(server) for server in plan.servers]
 
     def run(self) -> int:
@@ -111,6 +115,7 @@ class Runner:
         """
         started = datetime.now(UTC)
         clock = time.monotonic()
+        self._cpu_before_s = _cpu_s()
         status = verdicts.EXIT_ERROR
         with Interrupts(self._kill_workers) as interrupts:
             try:
@@ -135,6 +140,10 @@ class Runner:
             {
                 "started": started.isoformat(timespec="milliseconds"),
                 "duration_s": round(duration_s, 3),
+                "prepare_s": round(self._prepare_s, 3),
+                "cpu_s": round(_cpu_s() - self._cpu_before_s, 3),
+                "jobs": self._plan.jobs,
+                "cores": os.cpu_count() or 1,
                 "backend": self._plan.backend.name,
                 "framework": self._plan.framework,
                 "python": platform.python_version(),
@@ -149,7 +158,9 @@ class Runner:
         plan = self._plan
         plan.backend.sweep()
         self._listener.preparing(plan.servers, plan.backend.name)
+        clock = time.monotonic()
         failed = plan.backend.prepare(plan.servers)
+        self._prepare_s = time.monotonic() - clock
         self._began = True
         threads.each(
             lambda state: self._run_server(state, failed.get(state.server.name)),
@@ -172,8 +183,12 @@ class Runner:
         if self._stopping:
             return
         if failed is None:
+            began = time.monotonic()
             with tempfile.TemporaryFile() as output:
                 ended = self._run_worker(state, output)
+                # To start Python, and to import and collect the suite.
+                rest = time.monotonic() - began - sum(state.phases.values())
+                state.phases = {"collect_s": round(rest, 3), **state.phases}
                 if not state.finished and state.error is None and not self._stopping:
                     output.seek(0)
                     text = output.read().decode("utf-8", "replace")
@@ -235,6 +250,8 @@ class Runner:
                 self._listener.checked(state.server, check)
             case "failed":
                 state.error = event["message"]
+            case "phase":
+                state.phases[event["name"]] = event["seconds"]
             case "finished":
                 state.finished = True
 
@@ -337,6 +354,12 @@ class Interrupts:
             return
         self._interrupted = True
         raise KeyboardInterrupt
+
+
+def _cpu_s() -> float:
+    """Processor time of this process and of those that ended, local servers among them."""
+    used = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
+    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def _environment() -> dict[str, str]:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from conformance import merge, parity, results
 from conformance.commands import RESULTS, UsageError, new_console
-from conformance.report import badge, junit, markdown, page, sarif, terminal
+from conformance.report import badge, durations, junit, markdown, page, sarif, terminal
 from conformance.report.exchanges import Again
 from conformance.results import Document, ResultsError
 
@@ -65,6 +65,9 @@ def add_outputs(parser: argparse.ArgumentParser) -> None:
         type=Path,
         help="earlier results: the page and the Markdown say what changed since",
     )
+    group.add_argument(
+        "--durations", action="store_true", help="show where the time went, and how little would do"
+    )
     group.add_argument("--no-page", action="store_true", help=f"do not write DIR/{PAGE}")
 
 
@@ -96,6 +99,8 @@ def present(
     :raises ResultsError: one of the files cannot be written.
     """
     terminal.write(document, console, parity=parsed.parity, again=again)
+    if parsed.durations:
+        durations.write(document, console)
     writers: dict[str, Callable[[TextIO], None]] = {
         "junit": lambda out: junit.write(document, out, again=again),
         "markdown": lambda out: markdown.write(document, out, base=base, again=again),

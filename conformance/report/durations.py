@@ -1,0 +1,77 @@
+"""Where the time of a run went, and how short it could have been."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from conformance.report.terminal import printable
+from conformance.results import Document
+
+#: The phases of a server's run, in their order.
+PHASES = ("collect_s", "start_s", "checks_s", "stop_s")
+#: How many of the longest checks are listed.
+LONGEST = 15
+
+
+def total_s(server: dict[str, Any]) -> float:
+    """Seconds that a server's run took."""
+    return float(sum(server.get("phases", {}).values()))
+
+
+def lower_bound_s(document: Document) -> float | None:
+    """Seconds below which this machine cannot run the same, or None where that is not known.
+
+    No run is shorter than its processor time spread over all processors, and none than the server
+    that takes longest, whose checks come one after the other.
+    """
+    run = document.run
+    if "cpu_s" not in run or not document.servers:
+        return None
+    longest = max(map(total_s, document.servers))
+    return max(float(run["cpu_s"]) / int(run["cores"]), float(run["prepare_s"]) + longest)
+
+
+def write(document: Document, console: Console) -> None:
+    """Print the phases of each server's run, the longest checks, and the run as a whole."""
+    width = max([len(server["name"]) for server in document.servers] or [0]) + 2
+    heading = "".join(f"{phase.removesuffix('_s'):>9}" for phase in PHASES)
+    _print(console, f"\n{'seconds':<{width}}{heading}{'total':>9}", "bold")
+    for server in sorted(document.servers, key=total_s, reverse=True):
+        phases = server.get("phases", {})
+        cells = "".join(f"{phases.get(phase, 0.0):9.1f}" for phase in PHASES)
+        _print(console, f"{server['name']:<{width}}{cells}{total_s(server):9.1f}")
+    checks = (
+        (check["duration_s"], server["name"], check["id"])
+        for server in document.servers
+        for check in document.checks(server["name"])
+    )
+    longest = heapq.nlargest(LONGEST, checks)
+    _print(console, f"\nthe {len(longest)} longest checks", "bold")
+    for seconds, name, identity in longest:
+        _print(console, f"{seconds:9.2f}  {name} {identity}")
+    _print(console, "")
+    _print(console, _as_a_whole(document), "bold")
+
+
+def _as_a_whole(document: Document) -> str:
+    run = document.run
+    bound = lower_bound_s(document)
+    text = f"{run['duration_s']:.1f} s"
+    if bound is None:
+        return f"{text}, of several runs"
+    verdicts = sum(len(document.ids(server["name"])) for server in document.servers)
+    text += f" for {verdicts} verdicts ({verdicts / max(run['duration_s'], 0.001):.0f} a second)"
+    text += f", {run['prepare_s']:.1f} s of it for images or environments; "
+    text += f"{run['cpu_s']:.1f} s of processor time on {run['cores']} cores"
+    if run["backend"] != "process":
+        text += " without that of the servers"
+    ratio = run["duration_s"] / max(bound, 0.001)
+    return f"{text}; at the least {bound:.1f} s, of which this is {ratio:.2f} times"
+
+
+def _print(console: Console, text: str, style: str = "") -> None:
+    console.print(Text(printable(text), style), soft_wrap=True)
