@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
-from conformance import catalogue, expectations, parity, registry, releases, results
+from conformance import catalogue, expectations, parity, registry, releases, results, shards
 from conformance.backends.remote import NAME, in_active_profiles
 from conformance.capabilities import Capabilities
 from conformance.commands import (
@@ -58,6 +58,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         action="store_true",
         help=f"show as well what is the same as {parity.REFERENCE}'s, which has to be in the run",
     )
+    parser.add_argument(
+        "--shard",
+        metavar="K/N",
+        type=_shard,
+        help="of all servers, what the K-th of N machines runs; `report` merges their results",
+    )
+    parser.add_argument(
+        "--planned-by",
+        metavar="RESULTS",
+        type=Path,
+        help="with --shard: earlier results, by whose durations the shards are made",
+    )
     report.add_outputs(parser)
     parser.set_defaults(call=_run)
 
@@ -80,7 +92,32 @@ def _run(parsed: argparse.Namespace) -> int:
         backend = backend_name(parsed, console)
         if not parsed.names:
             servers = _those_that_run(servers, backend, parsed.url, console)
+        if parsed.shard is not None:
+            servers = _of_shard(parsed, servers, console)
         return _run_servers(parsed, servers, backend, base, console)
+
+
+def _shard(text: str) -> shards.Shard:
+    try:
+        return shards.Shard.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _of_shard(
+    parsed: argparse.Namespace, servers: Sequence[Server], console: Console
+) -> list[Server]:
+    """The servers of the shard that was asked for; says which they are."""
+    recorded = None
+    if parsed.planned_by is not None:
+        recorded = results.open_document(parsed.planned_by)
+    weights = [shards.expected_s(server, recorded, parsed.expectations) for server in servers]
+    found = shards.split(servers, weights, parsed.shard.count)[parsed.shard.number - 1]
+    if not found:
+        raise UsageError(f"shard {parsed.shard} has no server: there are {len(servers)} of them")
+    names = ", ".join(server.name for server in found)
+    console.print(f"shard {parsed.shard}: {names}", soft_wrap=True)
+    return found
 
 
 def _those_that_run(
@@ -140,6 +177,8 @@ def _run_servers(
             raise UsageError(
                 f"--url for {len(servers)} servers needs {NAME} in it, for each one's name"
             )
+    if parsed.planned_by is not None and parsed.shard is None:
+        raise UsageError("--planned-by goes with --shard")
     if parsed.parity and parity.REFERENCE not in {server.name for server in servers}:
         raise UsageError(
             f"--parity compares with {parity.REFERENCE}, which is not in this run: name it as well"
