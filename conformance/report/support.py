@@ -284,8 +284,8 @@ that people ask of WSGI servers, answered by the [checks](checks.md) and not by 
 - **✓ yes**: every check that applies passes.
 - **~ 7/9**: partly; seven of nine checks pass.
 - **✗ no**: none of the checks that decide it passes.
-- **n/a**: not asked. What decides it rests on something that the deployment does not declare, such
-  as kept connections, or several requests at once.
+- **n/a**: not asked. It rests on something that the deployment does not claim to have (a reload by
+  a signal, kept connections), or that it takes to find out (several requests at once).
 
 It says what a server does and not whether it may: a no is often allowed, and sometimes a decision
 with a good reason. What happens instead, and why, stands for each check that fails in the list of
