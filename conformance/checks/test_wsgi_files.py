@@ -46,6 +46,15 @@ def offers(wire: Wire) -> bool:
     return found == "present"
 
 
+@clause("wsgi/file-wrapper/offered", "may", FILES)
+def test_offered(wire: Wire) -> None:
+    """The environ has `wsgi.file_wrapper`, which a server may leave out.
+
+    Where it is there, `send_file` of Flask and others hands files over to the server.
+    """
+    assert offers(wire), "the environ has no wsgi.file_wrapper"
+
+
 @clause("wsgi/file-wrapper/sent", "must", FILES)
 @pytest.mark.parametrize(
     ("kind", "start"),

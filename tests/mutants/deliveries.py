@@ -360,6 +360,11 @@ def wrapping(wrapper: type) -> WSGIApplication:
     return with_environ(change)
 
 
+@application_mutant("no-file-wrapper", breaks=["wsgi/file-wrapper/offered"])
+def no_file_wrapper() -> WSGIApplication:
+    return with_environ(lambda environ: environ.pop("wsgi.file_wrapper"))
+
+
 @application_mutant(
     "files-left-open",
     breaks=[
