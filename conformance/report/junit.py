@@ -148,14 +148,14 @@ def _case(check: dict[str, Any], server: dict[str, Any], xml: _Xml, again: Again
         return
     with xml.element("testcase", attributes):
         if verdict == Verdict.NOT_APPLICABLE:
-            _skipped(f"not applicable: {message}", "", xml)
+            _skipped(f"not applicable: {message}", None, xml)
         elif digest.not_run(check) and server["error"]:
-            _skipped(message, "", xml)
+            _skipped(message, None, xml)
         else:
             text = "\n".join(explanation.lines(check, server["name"], again))
             expectation = check["expectation"]
             if verdict == Verdict.DEVIATION:
-                _skipped(f"deviation: {expectation['instead']}", text, xml)
+                _skipped(f"deviation: {expectation['instead']}", f"deviation\n{text}", xml)
             elif verdict == Verdict.FIXED:
                 said = {"type": verdict, "message": explanation.stale(expectation)}
                 xml.leaf("failure", said, text)
@@ -164,6 +164,6 @@ def _case(check: dict[str, Any], server: dict[str, Any], xml: _Xml, again: Again
                 xml.leaf(kind, {"type": verdict, "message": message}, text)
 
 
-def _skipped(message: str, text: str, xml: _Xml) -> None:
+def _skipped(message: str, text: str | None, xml: _Xml) -> None:
     # GitLab shows the text and not the attribute, others the attribute and not the text.
-    xml.leaf("skipped", {"message": message}, f"{message}\n{text}" if text else message)
+    xml.leaf("skipped", {"message": message}, text or message)

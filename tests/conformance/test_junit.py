@@ -125,7 +125,13 @@ def test_what_each_verdict_is() -> None:
         server(
             "one",
             check("area/pass", "pass"),
-            check("area/deviation", "deviation", expectation=listed, message="found 200"),
+            check(
+                "area/deviation",
+                "deviation",
+                expectation=listed,
+                message="found 200",
+                exchanges=exchange(b"GET / HTTP/1.1\r\n\r\n", b""),
+            ),
             check("area/fail", "fail", message="expected 200,\nfound 500"),
             check("area/fixed", "fixed", expectation=EXPECTATION),
             check("area/not", "not-applicable", message="one does not declare tls"),
@@ -149,7 +155,7 @@ def test_what_each_verdict_is() -> None:
         "error": [("error", {"type": "error", "message": "KeyError: 'x'"})],
     }
     assert cases["area/deviation"][0].text == (
-        "deviation: Answers 200.\n"
+        "deviation\n"
         "The title of area/deviation.\n"
         "must: PEP 3333, A section, https://example.org/#a\n"
         "listed at two.toml:7: Answers 200.\n"
