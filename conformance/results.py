@@ -207,7 +207,7 @@ class _OtherLinesError(Exception):
 
 
 #: The id in the line of a check, which is the first that is written of it.
-_ID = re.compile(rb'\{"id": ?"([A-Za-z0-9/.-]+)"')
+_ID = re.compile(rb'\{"id": ?"([^"\\]+)"')
 
 
 def _by_lines(path: Path) -> Document:

@@ -64,11 +64,17 @@ def write(
     digests = digest.every(document)
     head, totals = _text(_head(document, digests)), _text(_totals(digests))
     room = limit - _size(head) - _size(totals)
-    changed = "" if base is None else _fitting(_changes(base, document, digests), room)
-    room -= _size(changed)
-    unexpected = _fitting(_unexpected(document, digests, again or Again()), room)
-    room -= _size(unexpected)
-    listed = _fitting(_listed(digests), room)
+    sections = (
+        () if base is None else _changes(base, document, digests),
+        _unexpected(document, digests, again or Again()),
+        _listed(digests),
+    )
+    shown = []
+    for number, parts in enumerate(sections, 1):
+        later = _LEFT_OUT * (len(sections) - number)
+        shown.append(_fitting(parts, room - later))
+        room -= _size(shown[-1])
+    changed, unexpected, listed = shown
     out.write("".join([head, changed, unexpected, totals, listed]))
 
 
@@ -81,7 +87,7 @@ def _size(text: str) -> int:
 
 
 def _fitting(parts: Iterable[_Part], room: int) -> str:
-    """What there is room for; as long as there is, a part without some of its rows."""
+    """The parts that there is room for; one that is too long is there without its last rows."""
     room -= _LEFT_OUT
     shown: list[str] = []
     left_out = 0

@@ -236,7 +236,7 @@ def many(verdict: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("verdict", ["fail", "deviation"])
-@pytest.mark.parametrize("limit", [2000, 20_000, markdown.COMMENT, markdown.SUMMARY])
+@pytest.mark.parametrize("limit", [1500, 2000, 10_123, 20_000, markdown.COMMENT, markdown.SUMMARY])
 def test_what_is_too_long_is_left_out_and_that_is_said(verdict: str, limit: int) -> None:
     text = written(many(verdict), many("pass"), limit=limit)
     assert len(text.encode()) <= limit
