@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -14,7 +13,7 @@ from rich.text import Text
 from conformance import bisect, compare, consequences
 from conformance.compare import Change, Column, Difference, Pair, Row
 from conformance.index import Release
-from conformance.report import exchanges
+from conformance.report import exchanges, markup
 from conformance.report.terminal import printable
 
 #: How many bytes of a request or a response are shown of each change.
@@ -118,8 +117,8 @@ def summary(compared: Pair) -> list[str]:
     mended = Counter(change.check["level"] for change in compared.changes if not change.broken)
     lines = [
         f"{_title(before)} -> {_title(after)}",
-        f"{mended.total()} checks that failed pass{_levels(mended)}, "
-        f"{broken.total()} that passed fail{_levels(broken)}, "
+        f"{mended.total()} checks that failed pass{by_level(mended)}, "
+        f"{broken.total()} that passed fail{by_level(broken)}, "
         f"{len(compared.differences)} are answered differently with the same outcome",
     ]
     unsure = sum(change.unsure is not None for change in compared.changes)
@@ -134,7 +133,8 @@ def _title(column: Column) -> str:
     return f"{column.name} ({', '.join(known)})" if known else column.name
 
 
-def _levels(found: Counter[str]) -> str:
+def by_level(found: Counter[str]) -> str:
+    """How many of these there are of each level, in brackets."""
     counted = ", ".join(f"{found[level]} {level}" for level in compare.LEVELS if found[level])
     return f" ({counted})" if counted else ""
 
@@ -173,8 +173,8 @@ def _counted(came: Sequence[Row], number: int) -> str:
     mended = Counter(row.check["level"] for row in came if row.outcomes[number] == "pass")
     broken = Counter(row.check["level"] for row in came if row.outcomes[number] == "fail")
     return (
-        f"{mended.total()} begin to pass{_levels(mended)}, "
-        f"{broken.total()} begin to fail{_levels(broken)}"
+        f"{mended.total()} begin to pass{by_level(mended)}, "
+        f"{broken.total()} begin to fail{by_level(broken)}"
     )
 
 
@@ -183,7 +183,12 @@ def markdown(found: Sequence[Column], pairs: Sequence[Pair]) -> str:
     lines: list[str] = []
     for column in found:
         if column.error is not None:
-            lines += [f"**{_text(column.name)} was not run**", "", *_block([column.error]), ""]
+            lines += [
+                f"**{markup.text(column.name)} was not run**",
+                "",
+                *markup.block([column.error]),
+                "",
+            ]
     for compared in pairs:
         lines += _pair_in_markdown(compared)
     if not pairs:
@@ -193,36 +198,18 @@ def markdown(found: Sequence[Column], pairs: Sequence[Pair]) -> str:
 
 def _pair_in_markdown(compared: Pair) -> list[str]:
     head, *rest = summary(compared)
-    lines = [f"## {_text(head)}", "", *(f"{_text(line)}." for line in rest), ""]
+    lines = [f"## {markup.text(head)}", "", *(f"{markup.text(line)}." for line in rest), ""]
     for group, changes in groupby(
         compared.changes, lambda change: consequences.of(change.id).group
     ):
-        lines += [
-            f"### {group}",
-            "",
-            "| check | level | before | after | |",
-            "|---|---|---|---|---|",
-        ]
         told = list(changes)
-        for change in told:
-            clause = change.check["clause"]
-            words = ("pass", "**fail**") if change.broken else ("fail", "pass")
-            lead = "now" if change.broken else "before"
-            text = f"{lead}: {consequences.of(change.id).text}"
-            if change.unsure:
-                text += f" (unsure: {change.unsure})"
-            where = f"{clause['document']}, {clause['section']}"
-            lines.append(
-                f"| [`{change.id}`]({clause['url']} '{where}') | {change.check['level']} | "
-                f"{' | '.join(words)} | {_text(text)} |"
-            )
-        lines.append("")
+        lines += [f"### {group}", "", *CHANGES_HEAD, *map(change_row, told), ""]
         for change in told:
             shown = [line for line, _ in _both(change)]
             lines += [
                 f"<details><summary>{change.id}</summary>",
                 "",
-                *_block(shown),
+                *markup.block(shown),
                 "</details>",
                 "",
             ]
@@ -232,35 +219,39 @@ def _pair_in_markdown(compared: Pair) -> list[str]:
             lines += _difference_in_markdown(difference)
     for reason, identities in _by_reason(compared.not_asked):
         names = ", ".join(f"`{identity}`" for identity in identities)
-        lines += [f"Not asked of {_text(reason)}: {names}.", ""]
+        lines += [f"Not asked of {markup.text(reason)}: {names}.", ""]
     return lines
+
+
+#: The head of a table of `change_row`.
+CHANGES_HEAD = ("| check | level | before | after | |", "|---|---|---|---|---|")
+
+
+def change_row(change: Change) -> str:
+    """A row of a table in Markdown: which check changed, and what that means."""
+    clause = change.check["clause"]
+    words = ("pass", "**fail**") if change.broken else ("fail", "pass")
+    meaning = f"{'now' if change.broken else 'before'}: {consequences.of(change.id).text}"
+    if change.unsure:
+        meaning += f" (unsure: {change.unsure})"
+    where = f"{clause['document']}, {clause['section']}"
+    check = markup.link(markup.code(change.id), clause["url"], where)
+    level = markup.text(change.check["level"])
+    return f"| {check} | {level} | {' | '.join(words)} | {markup.text(meaning)} |"
 
 
 def _difference_in_markdown(difference: Difference) -> list[str]:
     summary_line = f"<details><summary>{difference.id} ({difference.check['level']})</summary>"
-    return [summary_line, "", *_block(difference.lines, "diff"), "</details>", ""]
+    return [summary_line, "", *markup.block(difference.lines, "diff"), "</details>", ""]
 
 
 def _table_in_markdown(found: Sequence[Column]) -> list[str]:
-    names = " | ".join(_text(column.name) for column in found)
+    names = " | ".join(markup.text(column.name) for column in found)
     lines = [f"| check | level | {names} |", "|---" * (len(found) + 2) + "|"]
     for row in compare.rows(found):
         cells = " | ".join(outcome or "" for outcome in row.outcomes)
         lines.append(f"| `{row.id}` | {row.check['level']} | {cells} |")
     return [*lines, ""]
-
-
-def _block(lines: Sequence[str], language: str = "text") -> list[str]:
-    """A code block that nothing in it can end."""
-    text = printable("\n".join(lines)).strip("\n")
-    longest = max([2, *(len(ticks) for ticks in re.findall("`+", text))])
-    fence = "`" * (longest + 1)
-    return [f"{fence}{language}", text, fence, ""]
-
-
-def _text(text: str) -> str:
-    """Text that has no meaning as Markdown, on one line."""
-    return re.sub(r"([\\`*_{}\[\]<>#|])", r"\\\1", " ".join(printable(text).split()))
 
 
 def step(judged: bisect.Step) -> Text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,23 @@ def test_a_document_is_read_check_by_check(
     assert list(document.checks("two")) == [hostile, check("a/D-2.e")]
     assert document.check("two", "a/D-2.e") == check("a/D-2.e")
     assert [list(document.ids(name)) for name in ("one", "none")] == [["a/c"], []]
+
+
+def test_what_a_run_writes_is_never_read_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the ids of the checks look like."""
+    ids = list(json.loads(Path(results.__file__).with_name("mutants.json").read_text()))
+    assert "errors/no-exception/SystemExit" in ids
+    schema = json.loads(Path(results.__file__).with_name("results.schema.json").read_text())
+    pattern = schema["$defs"]["check"]["properties"]["id"]["pattern"]
+    assert [one for one in ids if not re.search(pattern, one)] == []
+    writer = Writer(tmp_path)
+    for identity in ids:
+        writer.add("one", check(identity))
+    writer.finish({}, [{"name": "one"}])
+    monkeypatch.delattr(results, "load")
+    assert results.open_document(tmp_path).ids("one") == ids
 
 
 def test_half_a_document_is_none(tmp_path: Path) -> None:
