@@ -105,7 +105,7 @@ def present(
         "junit": lambda out: junit.write(document, out, again=again),
         "markdown": lambda out: markdown.write(document, out, base=base, again=again),
         "badge": lambda out: badge.write(document, out),
-        "sarif": lambda out: sarif.write(document, out),
+        "sarif": lambda out: sarif.write(document, out, again=again),
     }
     _say(console, "results", parsed.results / results.FILE_NAME)
     for name in _FORMATS:
