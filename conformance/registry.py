@@ -119,6 +119,11 @@ class Server:
     release: str | None = None
     python: str | None = None
 
+    @property
+    def line(self) -> int | None:
+        """The line of the Compose file on which the service begins; None for a variant of it."""
+        return self.service.line if isinstance(self.service, Located) else None
+
     def missing(self, backend: str) -> str | None:
         """Why it does not run on this machine by this backend, or None where it should."""
         if backend not in self.backends:

@@ -11,7 +11,7 @@ from typing import TextIO
 
 from rich.console import Console
 
-from conformance import merge, parity, results
+from conformance import merge, parity, registry, results
 from conformance.commands import RESULTS, UsageError, new_console
 from conformance.report import badge, durations, junit, markdown, page, sarif, terminal
 from conformance.report.exchanges import Again
@@ -105,7 +105,7 @@ def present(
         "junit": lambda out: junit.write(document, out, again=again),
         "markdown": lambda out: markdown.write(document, out, base=base, again=again),
         "badge": lambda out: badge.write(document, out),
-        "sarif": lambda out: sarif.write(document, out, again=again),
+        "sarif": lambda out: sarif.write(document, out, places=_places(), again=again),
     }
     _say(console, "results", parsed.results / results.FILE_NAME)
     for name in _FORMATS:
@@ -123,6 +123,12 @@ def present(
         except OSError as error:
             raise ResultsError(f"{path} cannot be written: {error.strerror}") from error
         _say(console, "page", path)
+
+
+def _places() -> sarif.Places:
+    """Where each server of this project's own registry stands in it."""
+    servers = registry.load(None)
+    return sarif.Places(lines={server.name: server.line for server in servers if server.line})
 
 
 def _say(console: Console, what: str, path: Path) -> None:
