@@ -3,6 +3,7 @@
 
 const overview = JSON.parse(document.getElementById("overview").textContent);
 const {run, servers, checks, base} = overview;
+const main = document.getElementById("main");
 
 // By sign: what a verdict is called, what it says of the server ("pass", "fail", or neither), and
 // what it means. The signs are those of the report on the terminal.
@@ -120,7 +121,7 @@ function escaped(character) {
 }
 
 // Text of which nothing does something: control and bidirectional characters as escapes.
-const printable = text => String(text).replace(hidden, escaped);
+const printable = text => /^[ -~]*$/.test(text) ? String(text) : String(text).replace(hidden, escaped);
 
 // Bytes, each as the character of its value, as printable ASCII.
 const visible = text => text.replace(/[^ -[\]-~]/g, character => (
@@ -146,6 +147,12 @@ function outside(url, text = url) {
   if (!/^https?:\/\//i.test(url)) return element("span", {}, text);
   return element("a", {href: url, rel: "noreferrer", target: "_blank"}, text);
 }
+
+// Text that is wrapped for an editor, as paragraphs.
+const prose = (text, style = "") => text.trim().split(/\n\s*\n/).map(part => element("p", {class: `prose ${style}`}, part.replace(/\s+/g, " ")));
+
+// A sentence of the suite's, in which `names` are set as code.
+const marked = text => text.split(/`([^`]+)`/).map((part, number) => number % 2 ? code(part) : part);
 
 const code = text => element("code", {}, text);
 const plural = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;

@@ -9,7 +9,7 @@ const grid = {
   drawn: new Map(),
 };
 const rowHeight = 26;
-const spare = 12;
+const spare = 6;
 
 // Whether a row has cells of the verdicts that are asked for, in the columns shown.
 function rowsOf(state, columns) {
@@ -43,16 +43,16 @@ function isOpen(area, state, total) {
 }
 
 function matrixView() {
-  grid.table = element("table", {role: "grid", "aria-label": "Checks by servers", "aria-readonly": "true"});
+  grid.table = element("table", {role: "grid", class: "grid", "aria-label": "Checks by servers", "aria-readonly": "true"});
   grid.scroller = element("div", {id: "scroller", tabindex: "-1"}, grid.table);
-  grid.scroller.addEventListener("scroll", () => requestAnimationFrame(drawRows), {passive: true});
+  grid.scroller.addEventListener("scroll", () => requestAnimationFrame(() => drawRows()), {passive: true});
   grid.scroller.addEventListener("keydown", keyInGrid);
   grid.scroller.addEventListener("focusin", event => {
-    const cell = event.target.closest("[data-column]");
-    if (cell) activate(Number(cell.dataset.row), Number(cell.dataset.column));
+    const cell = event.target.closest("th, td");
+    if (cell) activate(Number(cell.parentElement.dataset.row), cell.cellIndex - 1);
   });
-  grid.summary = element("p", {id: "shown", role: "status"});
-  return [filterBar(), grid.summary, grid.scroller, legend()];
+  for (const kind of ["pointerover", "focusin"]) grid.scroller.addEventListener(kind, markCell);
+  return [filterBar(), grid.scroller, legend()];
 }
 
 // Show what the state says, from its beginning.
@@ -67,6 +67,7 @@ function drawMatrix(state) {
   grid.row = Math.min(grid.row, grid.rows.length - 1);
   grid.column = Math.min(grid.column, grid.columns.length - 1);
   grid.drawn.clear();
+  drawTemplates();
   grid.body = element("tbody");
   grid.above = element("tr", {"aria-hidden": "true", class: "space"}, element("td", {colspan: grid.columns.length + 1}));
   grid.below = grid.above.cloneNode(true);
@@ -77,13 +78,34 @@ function drawMatrix(state) {
   grid.table.classList.toggle("few", grid.columns.length <= 6);
   grid.table.setAttribute("aria-rowcount", grid.rows.length + 1);
   grid.table.setAttribute("aria-colcount", grid.columns.length + 1);
+  document.getElementById("shown").textContent = total === checks.length && grid.columns.length === servers.length
+    ? `${plural(total, "check")} on ${plural(servers.length, "server")}`
+    : `${total.toLocaleString("en")} of ${plural(checks.length, "check")}, ${grid.columns.length} of ${plural(servers.length, "server")}`;
+  drawLegend(state.view);
+  fit();
+  drawRows();
+}
+
+// What the columns leave of the width is for the checks' titles.
+function fit() {
+  if (!grid.scroller?.isConnected) return;
+  const others = grid.columns.length * (grid.table.tHead.rows[0].cells[1]?.offsetWidth ?? 0);
+  grid.table.style.setProperty("--columns", grid.columns.length);
+  grid.table.style.setProperty("--spare", `${main.clientWidth - others - 60}px`);
   grid.head = grid.table.tHead.offsetHeight;
   grid.scroller.style.scrollPaddingTop = `${grid.head}px`;
   grid.scroller.style.scrollPaddingLeft = `${grid.table.tHead.rows[0].cells[0].offsetWidth}px`;
-  grid.summary.textContent = total === checks.length && grid.columns.length === servers.length
-    ? `${plural(total, "check")} on ${plural(servers.length, "server")}`
-    : `${total.toLocaleString("en")} of ${plural(checks.length, "check")}, ${grid.columns.length} of ${plural(servers.length, "server")}`;
-  drawRows();
+}
+
+// Which column one is in is seen at its heading; what its sign means, in a tip.
+function markCell(event) {
+  const cell = event.target.closest("th, td");
+  grid.table.querySelector("th.here")?.classList.remove("here");
+  if (cell === null || cell.cellIndex < 1) return;
+  grid.table.tHead.rows[0].cells[cell.cellIndex].classList.add("here");
+  const {check, area} = grid.rows[Number(cell.parentElement.dataset.row)] ?? {};
+  const label = (cell.firstElementChild ?? cell).getAttribute("aria-label");
+  if (check || area) cell.title = check ? `${label}\n${check.id}` : label;
 }
 
 function heading(groups) {
@@ -91,9 +113,9 @@ function heading(groups) {
   const toggle = groups.length === 0 ? "No check is as the filters ask." : element("button", {
     type: "button", class: "quiet", "data-open": all ? "none" : "all", tabindex: "-1",
   }, all ? "Close all areas" : "Open all areas");
-  return element("thead", {}, element("tr", {"aria-rowindex": 1},
-    element("th", {scope: "col", "data-row": -1, "data-column": -1, class: "corner"}, toggle),
-    grid.columns.map((server, column) => element("th", {scope: "col", "aria-colindex": column + 2, "data-row": -1, "data-column": column},
+  return element("thead", {}, element("tr", {"aria-rowindex": 1, "data-row": -1},
+    element("th", {scope: "col", class: "corner"}, toggle),
+    grid.columns.map(server => element("th", {scope: "col"},
       element("a", {href: serverLink(server), tabindex: "-1", title: `${server.name} ${server.version ?? ""}`},
         element("span", {}, server.name))))));
 }
@@ -131,41 +153,48 @@ function drawRows(all = false) {
 
 function drawRow(number) {
   const {area, checks: among, check} = grid.rows[number];
-  const row = element("tr", {"aria-rowindex": number + 2, class: area ? "area" : null});
+  const row = (area ? grid.areaRow : grid.checkRow).cloneNode(true);
+  const [head, ...cells] = row.cells;
+  row.setAttribute("aria-rowindex", number + 2);
+  row.dataset.row = number;
   if (area) {
-    const open = isOpenRow(grid.rows[number]);
-    row.append(element("th", {scope: "row", "data-row": number, "data-column": -1},
-      element("button", {type: "button", tabindex: "-1", "aria-expanded": String(open), "data-area": area},
-        area, element("small", {}, ` ${among.length}`))));
+    head.append(element("button", {type: "button", tabindex: "-1", "aria-expanded": String(isOpenRow(grid.rows[number])), "data-area": area},
+      area, element("small", {}, ` ${among.length}`)));
+    cells.forEach((cell, column) => fillArea(cell, area, among, grid.columns[column]));
   } else {
-    row.append(element("th", {scope: "row", "data-row": number, "data-column": -1},
-      element("a", {href: checkLink(check), tabindex: "-1", title: `${check.id}\n${check.level}: ${check.title}`}, check.id)));
+    head.append(element("a", {href: checkLink(check), tabindex: "-1", title: `${check.id}\n${check.level}: ${check.title}`},
+      check.id, element("small", {}, " ", marked(check.title))));
+    const token = encode(check.id) + grid.query;
+    cells.forEach((cell, column) => fillCheck(cell, check, column, token));
   }
-  grid.columns.forEach((server, column) => {
-    row.append(area ? areaCell(area, among, server, number, column) : checkCell(check, server, number, column));
-  });
   return row;
 }
 
-function checkCell(check, server, row, column) {
-  const sign = (grid.state.view === "parity" ? check.parity : check.verdicts)[server.number];
+// The rows that are copied for each: what is the same in all of them is made once.
+function drawTemplates() {
+  const filled = child => element("tr", {}, element("th", {scope: "row"}), grid.columns.map(() => element("td", {}, child?.cloneNode())));
+  grid.checkRow = filled(element("a", {tabindex: "-1"}));
+  grid.areaRow = filled();
+  grid.areaRow.className = "area";
+  grid.query = queryOf();
+  grid.links = grid.columns.map(server => `#cell/${serverToken(server)}/`);
+  grid.labels = grid.columns.map(server => new Map([...grid.signs].map(([sign, found]) => [sign, printable(`${server.name}: ${found.name}`)])));
+}
+
+function fillCheck(cell, check, column, token) {
+  const {number} = grid.columns[column];
+  const sign = (grid.state.view === "parity" ? check.parity : check.verdicts)[number];
   const found = grid.signs.get(sign);
-  const faded = grid.state.verdict.size && !grid.state.verdict.has(verdictOf(check, server).name);
-  const cell = element("td", {class: `v-${found.name}${faded ? " faded" : ""}`, "data-row": row, "data-column": column});
-  if (check.verdicts[server.number] === " ") {
-    cell.setAttribute("tabindex", "-1");
-    cell.setAttribute("aria-label", `${server.name}: not part of the run`);
-  } else {
-    cell.append(element("a", {
-      href: cellLink(check, server), tabindex: "-1", "aria-label": `${server.name}: ${found.name}`,
-      title: `${server.name} · ${check.id}\n${found.name}: ${found.means}`,
-    }, signOf(found, sign)));
-  }
-  return cell;
+  const link = cell.firstChild;
+  cell.className = `v-${found.name}`;
+  if (grid.state.verdict.size && !grid.state.verdict.has(verdictOf(check, grid.columns[column]).name)) cell.classList.add("faded");
+  link.setAttribute("aria-label", grid.labels[column].get(sign));
+  link.textContent = signOf(found, sign);
+  if (check.verdicts[number] !== " ") link.setAttribute("href", grid.links[column] + token);
 }
 
 // How many of an area's checks pass, or are the same; below it, as a bar, what the others are.
-function areaCell(area, among, server, row, column) {
+function fillArea(cell, area, among, server) {
   const parity = grid.state.view === "parity";
   const counts = {};
   for (const check of among) {
@@ -175,10 +204,11 @@ function areaCell(area, among, server, row, column) {
   const names = parity ? ["same", "conforms", "differs"] : ["pass", "fixed", "deviation", "fail", "error", "not-applicable"];
   const words = counted(counts, names) || "nothing";
   const worst = ["error", "fail", "fixed", "differs", "deviation", "conforms", "pass", "same"].find(name => counts[name]) ?? "absent";
-  const cell = element("td", {
-    "data-row": row, "data-column": column, "data-area": area, tabindex: "-1", class: `w-${worst}`,
-    "aria-label": `${server.name}, ${area}: ${words}`, title: `${server.name} · ${area}\n${words}`,
-  }, worst === "absent" && !counts["not-applicable"] ? "" : String(counts[names[0]] ?? 0));
+  cell.className = `w-${worst}`;
+  cell.tabIndex = -1;
+  cell.dataset.area = area;
+  cell.setAttribute("aria-label", printable(`${server.name}, ${area}: ${words}`));
+  cell.textContent = worst === "absent" && !counts["not-applicable"] ? "" : counts[names[0]] ?? 0;
   const total = names.reduce((sum, name) => sum + (counts[name] ?? 0), 0);
   const stops = [];
   let from = 0;
@@ -188,7 +218,10 @@ function areaCell(area, among, server, row, column) {
     from = to;
   }
   if (stops.length) cell.style.setProperty("--bar", `linear-gradient(to right, ${stops.join(", ")})`);
-  return cell;
+  // Half of the colour is there from a quarter of failures on: it is the few that one looks for.
+  const [good, bad] = parity ? [counts.same ?? 0, (counts.conforms ?? 0) + (counts.differs ?? 0)]
+    : [(counts.pass ?? 0) + (counts.fixed ?? 0), (counts.deviation ?? 0) + (counts.fail ?? 0)];
+  if (good + bad) cell.style.setProperty("--bad", `${(100 * Math.sqrt(bad / (good + bad))).toFixed(0)}%`);
 }
 
 // What takes the focus in a cell of the grid.
@@ -253,17 +286,20 @@ function keyInGrid(event) {
 }
 
 function legend() {
-  const item = (found, sign) => element("li", {}, element("b", {class: `v-${found.name}`, "aria-hidden": "true"}, sign), ` ${found.name}: ${found.means}`);
-  const entries = ["pass", "deviation", "fail", "fixed", "not-applicable", "error"].map(name => {
-    const sign = overview.signs[name];
-    return item(verdicts.get(sign), sign);
-  });
-  const alike = ["=", "~", "!"].map(sign => item(samenesses.get(sign), sign));
-  return element("details", {id: "legend"}, element("summary", {}, "Signs and keys"),
-    element("div", {class: "columns"},
-      element("ul", {}, entries),
-      element("ul", {}, alike),
-      element("dl", {class: "keys"},
-        [["arrows, Home, End, Page", "go from cell to cell"], ["Enter", "open a cell, a check or a server; open or close an area"],
-          ["Escape", "close what was opened"], ["/", "search"]].map(([key, does]) => [element("dt", {}, element("kbd", {}, key)), element("dd", {}, does)]))));
+  const keys = [
+    ["arrows, Home, End, Page Up, Page Down", "go from cell to cell"], ["Enter", "opens a cell, a check or a server, and an area"],
+    ["Escape", "closes what was opened"], ["/", "searches"],
+  ];
+  return element("footer", {id: "legend"},
+    element("ul", {class: "legend", id: "signs"}),
+    element("details", {}, element("summary", {}, "Keys"), element("dl", {class: "keys"},
+      keys.map(([key, does]) => [element("dt", {}, element("kbd", {}, key)), element("dd", {}, does)]))));
+}
+
+function drawLegend(view) {
+  const entry = (found, sign) => element("li", {title: found.means},
+    element("b", {class: `v-${found.name}`, "aria-hidden": "true"}, sign), ` ${found.name}`, found.name !== "pass" && element("small", {}, `: ${found.means}`));
+  document.getElementById("signs").replaceChildren(...view === "parity"
+    ? ["=", "~", "!"].map(sign => entry(samenesses.get(sign), sign))
+    : Object.values(overview.signs).map(sign => entry(verdicts.get(sign), sign)));
 }

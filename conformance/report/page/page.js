@@ -6,7 +6,6 @@ const matrixViews = new Map([
   ["conforms", "Conforms"], ["parity", "Same as the reference"], ["disagree", "Servers disagree"],
 ]);
 const state = {view: "conforms", area: new Set(), level: new Set(), verdict: new Set(), server: new Set(), q: "", open: null};
-const main = document.getElementById("main");
 let shown = null;   // the link of the view that the page shows, apart from the panel
 
 // The filters as the last part of a link; empty where all is as it is at first.
@@ -96,13 +95,11 @@ function runFacts() {
   for (const server of servers) {
     for (const [name, number] of Object.entries(countVerdicts(server))) totals[name] = (totals[name] ?? 0) + number;
   }
-  const started = new Date(run.started);
-  const when = Number.isNaN(started.valueOf()) ? run.started : started.toLocaleString(undefined, {dateStyle: "medium", timeStyle: "short"});
   const statuses = {
     0: "as expected", 1: "something is not as expected", 2: "no check was selected", 3: "there were errors", 130: "interrupted",
   };
   const facts = [
-    ["Started", element("time", {datetime: run.started, title: run.started}, when)],
+    ["Started", moment(run.started)],
     ["Took", duration(run.duration_s)],
     ["Backend", run.backend],
     ["Framework", run.framework],
@@ -111,7 +108,7 @@ function runFacts() {
   ];
   const broken = servers.filter(server => server.error);
   return element("section", {id: "run", "aria-label": "The run"},
-    element("dl", {class: "facts"}, facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)))),
+    element("dl", {class: "facts line"}, facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)))),
     element("ul", {class: "totals", "aria-label": "Verdicts"},
       ["pass", "deviation", "fail", "fixed", "not-applicable", "error"].filter(name => totals[name]).map(name => element("li", {},
         element("button", {type: "button", "data-verdict": name, class: `total v-${name}`, title: `Show the checks with the verdict ${name}`},
@@ -120,6 +117,12 @@ function runFacts() {
     servers.length === 0 && element("p", {class: "notice"}, "There is no server in this run."),
     broken.length > 0 && element("p", {class: "notice"}, `${plural(broken.length, "server")} did not start or broke off: `,
       broken.map((server, number) => [number ? ", " : "", element("a", {href: serverLink(server)}, server.name)])));
+}
+
+function moment(text) {
+  const time = new Date(text);
+  const shown = Number.isNaN(time.valueOf()) ? text : time.toLocaleString(undefined, {dateStyle: "medium", timeStyle: "short"});
+  return element("time", {datetime: text, title: text}, shown);
 }
 
 function duration(seconds) {
@@ -144,7 +147,8 @@ function filterBar() {
       element("fieldset", {}, element("legend", {class: "hidden"}, name),
         choices[name].map(value => element("label", {}, element("input", {type: "checkbox", name, value}), " ", value,
           name === "level" && element("small", {}, ` ${levelMeans[value]}`)))))),
-    element("button", {type: "button", id: "reset", class: "quiet"}, "Reset"));
+    element("button", {type: "button", id: "reset", class: "quiet"}, "Reset"),
+    element("p", {id: "shown", role: "status"}));
 }
 
 // The form as the state has it.
@@ -270,7 +274,10 @@ document.getElementById("theme").addEventListener("click", () => {
 
 addEventListener("beforeprint", () => drawRows(true));
 addEventListener("afterprint", () => drawRows());
-addEventListener("resize", () => drawRows());
+addEventListener("resize", () => {
+  fit();
+  drawRows();
+});
 addEventListener("hashchange", route);
 
 useTheme(remembered());

@@ -81,7 +81,7 @@ function cellPanel(check, server, beside) {
     head: [
       element("p", {class: "eyebrow"}, element("a", {href: checkLink(check)}, check.id), " on ", element("a", {href: serverLink(server)}, server.name),
         ` ${server.version ?? ""}`),
-      title(check.title),
+      title(marked(check.title)),
       element("p", {}, verdictBadge(check, server), " ", element("span", {class: "soft"}, verdictOf(check, server).means)),
       followsFrom(check, server),
       aboutCheck(check),
@@ -115,7 +115,7 @@ function restsSection(check, server) {
   if (check.rests_on.length === 0) return null;
   return section("Rests on", element("ul", {class: "plain"}, check.rests_on.map(id => {
     const root = findCheck(encode(id));
-    return element("li", {}, root ? [verdictBadge(root, server), " ", element("a", {href: cellLink(root, server)}, root.id), ` ${root.title}`] : [code(id), " (not part of the run)"]);
+    return element("li", {}, root ? [verdictBadge(root, server), " ", element("a", {href: cellLink(root, server)}, root.id), " ", marked(root.title)] : [code(id), " (not part of the run)"]);
   })));
 }
 
@@ -127,7 +127,7 @@ function expectationSection(expectation, verdict) {
   return section(verdict.name === "fixed" ? "Listed as a deviation, and passes" : "Listed as a deviation",
     element("dl", {class: "about"},
       expectation.instead && [element("dt", {}, "Instead"), element("dd", {}, expectation.instead)],
-      element("dt", {}, "Reason"), element("dd", {class: "prose"}, expectation.reason),
+      element("dt", {}, "Reason"), element("dd", {}, prose(expectation.reason)),
       expectation.reference && [element("dt", {}, "Reference"), element("dd", {}, outside(expectation.reference))],
       limits.map(([name, value]) => [element("dt", {}, name), element("dd", {}, value)]),
       element("dt", {}, "Entry"), element("dd", {}, code(expectation.file))));
@@ -175,7 +175,7 @@ function exchangesSection(check, server, detail, other, beside) {
   }, element("option", {value: reference?.name ?? "", selected: other === reference}, reference && reference !== server ? reference.name : "nothing"),
   servers.filter(one => one !== server && one !== reference).map(one => element("option", {value: one.name, selected: one === other}, one.name))));
   return section("Exchanges", element("p", {class: "soft"},
-    `${plural(detail.total, "exchange")}${kept.length < detail.total ? `, of which the last ${kept.length} are kept` : ""}. `, pick),
+    `${plural(detail.total, "exchange")}${kept.length < detail.total ? `, of which the last ${kept.length} are kept` : ""}`, pick && ", ", pick),
   beside && beside.total === 0 && element("p", {class: "soft"}, `There is none of ${other.name}.`),
   pairs.map(([one, two], number) => exchangeView(number + 1, one, two, server, other)));
 }
@@ -188,7 +188,7 @@ function exchangeView(number, one, two, server, other) {
   const table = element("table", {class: `bytes${other ? "" : " alone"}`},
     other && element("thead", {}, element("tr", {}, element("td", {}), element("th", {scope: "col"}, server.name), element("th", {scope: "col"}, other.name))),
     direction("request", "sent", one, two, other), direction("response", "received", one, two, other),
-    element("tbody", {class: "ended"}, element("tr", {}, element("th", {scope: "row"}, "ended"),
+    element("tbody", {class: "ended"}, element("tr", {class: one && two && one.ended !== two.ended ? "differs" : ""}, element("th", {scope: "row"}, "ended"),
       element("td", {}, named(one) ?? "no such exchange"), other && element("td", {}, named(two) ?? "no such exchange"))));
   return element("details", {class: "exchange", open: true},
     element("summary", {}, `Exchange ${number}`, element("small", {}, one ? ` on connection ${one.connection}` : " only there", pauses(one))), table);
@@ -277,7 +277,7 @@ function checkPanel(check) {
   return {
     head: [
       element("p", {class: "eyebrow"}, code(check.id)),
-      title(check.title),
+      title(marked(check.title)),
       aboutCheck(check),
       check.rests_on.length > 0 && element("p", {}, "Rests on ", check.rests_on.map((id, number) => {
         const root = findCheck(encode(id));

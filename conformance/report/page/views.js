@@ -117,7 +117,7 @@ function serverRest(server, held, {servers: all, expectations, messages}) {
     const roots = grouped(found, check => name === "fail" ? rootOf(check, server) : check);
     return section(`${heading} (${found.length})`, element("ul", {class: "entries"}, [...roots].map(([root, follow]) => element("li", {},
       element("p", {}, badge(verdictOf(root, server), root.verdicts[server.number]), " ", element("a", {href: cellLink(root, server)}, root.id), element("small", {class: "soft"}, ` ${root.level}`)),
-      element("p", {}, root.title),
+      element("p", {}, marked(root.title)),
       told(root) && element("pre", {class: "message"}, told(root)),
       follow.some(check => check !== root) && element("p", {class: "soft"}, "From it follow ", cellLinks(follow.filter(check => check !== root), server))))));
   };
@@ -139,7 +139,7 @@ function serverRest(server, held, {servers: all, expectations, messages}) {
               return element("li", {},
                 element("p", {}, cellLinks(found, server)),
                 expectation && [expectation.instead && element("p", {}, expectation.instead),
-                  element("p", {class: "prose soft"}, expectation.reason),
+                  prose(expectation.reason, "soft"),
                   expectation.reference && element("p", {class: "reference"}, outside(expectation.reference))]);
             }))]));
       })),
@@ -189,7 +189,7 @@ function supportAnswer(asked, [token]) {
     element("h3", {}, asked.question, only && ` ${only.name}: ${(answers[asked.servers[only.number].answer] ?? answers.unknown)[1]}`),
     element("p", {}, asked.why),
     element("ul", {class: "plain"}, about.map(check => element("li", {},
-      only && [verdictBadge(check, only), " "], element("a", {href: only ? cellLink(check, only) : checkLink(check)}, check.id), ` ${check.title}`))));
+      only && [verdictBadge(check, only), " "], element("a", {href: only ? cellLink(check, only) : checkLink(check)}, check.id), " ", marked(check.title)))));
 }
 
 // ---- two columns ----
@@ -218,14 +218,14 @@ function compareView(left, right) {
     [...grouped(found, check => check.why.group)].map(([group, among]) => [element("h4", {}, group), element("ul", {class: "entries"}, among.map(check => element("li", {},
       element("p", {}, sign && element("b", {class: sign === "−" ? "v-fail sign" : "v-pass sign", "aria-hidden": "true"}, sign), " ",
         element("a", {href: cellLink(check, after, {beside: before.name})}, check.id), element("small", {class: "soft"}, ` ${check.level}`)),
-      element("p", {}, check.title),
-      sign && check.why.text && element("p", {class: "soft"}, `${sign === "−" ? "There" : "Here"}: ${check.why.text}`))))]));
+      element("p", {}, marked(check.title)),
+      sign && check.why.text && element("p", {class: "soft"}, `${sign === "−" ? "Now" : "Before"}: ${check.why.text}`))))]));
   return [
     heading2("Compare"),
     element("p", {class: "pickers"}, choose("From", before, server => link(server, after)), " ", choose("to", after, server => link(before, server)), " ",
       element("a", {href: link(after, before)}, "the other way round")),
     element("p", {class: "lead"}, `Moving from ${before.name}${before.version ? ` ${before.version}` : ""} to ${after.name}${after.version ? ` ${after.version}` : ""}: `,
-      element("b", {}, `${plural(breaks.length, "check")} begin to fail`), `, ${mends.length} begin to pass, ${plural(other.length, "answer")} differ with the same outcome.`),
+      element("b", {}, `${breaks.length} checks that passed fail`), `, ${mends.length} that failed pass, ${other.length} are answered differently with the same outcome.`),
     list(`Passes on ${before.name}, fails on ${after.name}`, breaks, "−"),
     list(`Fails on ${before.name}, passes on ${after.name}`, mends, "+"),
     list("Answered differently, with the same outcome", other, ""),
@@ -264,12 +264,12 @@ function changesView() {
   const number = found => element("td", {class: "number"}, found.length || element("span", {class: "soft"}, "0"));
   const list = (name, found, server, style) => found.length > 0 && [element("h4", {}, `${name} (${found.length})`), element("ul", {class: "entries tight"}, found.map(check => element("li", {},
     style && [element("b", {class: `${style} sign`, "aria-hidden": "true"}, style === "v-fail" ? "−" : "+"), " "],
-    check.number === undefined ? code(check.id) : [element("a", {href: cellLink(check, server)}, check.id), element("small", {class: "soft"}, ` ${check.level}: ${check.title}`)])))];
+    check.number === undefined ? code(check.id) : [element("a", {href: cellLink(check, server)}, check.id), element("small", {class: "soft"}, ` ${check.level}: `, marked(check.title))])))];
   const version = one => [one.version ?? "unknown", one.python && ` on Python ${one.python}`];
   return [
     heading2("Changes"),
-    element("p", {class: "lead"}, "Since the run that was started ", element("time", {datetime: base.run.started}, base.run.started), "; this one was started ", element("time", {datetime: run.started}, run.started), "."),
-    wide("Changes by server", element("table", {class: "list", id: "changes"}, heads("Server", "Version then", "Version now", "Newly failing", "Newly passing", "Other verdict", "Added", "Removed"),
+    element("p", {class: "lead"}, "Since the run of ", moment(base.run.started), "; this one is of ", moment(run.started), "."),
+    changes.length > 0 && wide("Changes by server", element("table", {class: "list", id: "changes"}, heads("Server", "Version then", "Version now", "Newly failing", "Newly passing", "Other verdict", "Added", "Removed"),
       element("tbody", {}, changes.map(({server, old, found}) => element("tr", {}, element("th", {scope: "row"}, element("a", {href: serverLink(server)}, server.name)),
         element("td", {}, version(old)), element("td", {}, version(server)),
         element("td", {class: `number ${found.failing.length ? "v-fail" : ""}`}, found.failing.length || element("span", {class: "soft"}, "0")),
@@ -284,6 +284,6 @@ function changesView() {
         element("a", {href: cellLink(check, server)}, check.id), element("small", {class: "soft"}, ` ${then.name} → ${now.name}`))))],
       list("Added", found.added, server),
       list("Removed", found.removed, server))),
-    changes.every(({found}) => Object.values(found).every(list => list.length === 0)) && element("p", {}, "No verdict changed."),
+    changes.length > 0 && changes.every(({found}) => Object.values(found).every(list => list.length === 0)) && element("p", {}, "No verdict changed."),
   ].flat(Infinity).filter(Boolean);
 }
