@@ -124,10 +124,10 @@ def support(
 
     return [
         {
-            **{key: answer[key] for key in ("id", "group", "question", "why")},
+            **{key: answer.get(key) for key in ("id", "group", "question", "why", "asked")},
             "checks": known(answer["checks"]),
             "servers": [
-                {"answer": found["answer"], "failing": known(found["failing"])}
+                {**found, "failing": known(found["failing"])}
                 for found in (
                     answer["servers"].get(name, {"answer": "unknown", "failing": []})
                     for name in names

@@ -76,6 +76,7 @@ function drawMatrix(state) {
     element("colgroup", {}, element("col", {class: "first"}), grid.columns.map(() => element("col"))),
     heading(groups), grid.body);
   grid.table.classList.toggle("few", grid.columns.length <= 6);
+  grid.table.classList.toggle("many", grid.columns.length > 24);
   grid.table.setAttribute("aria-rowcount", grid.rows.length + 1);
   grid.table.setAttribute("aria-colcount", grid.columns.length + 1);
   document.getElementById("shown").textContent = total === checks.length && grid.columns.length === servers.length

@@ -151,43 +151,48 @@ function serverRest(server, held, {servers: all, expectations, messages}) {
 // ---- what people ask ----
 
 const answers = {
-  "yes": ["pass", "yes", "✓"], "no": ["fail", "no", "✗"], "partly": ["deviation", "partly", "◐"],
-  "not-declared": ["not-applicable", "not declared", "·"], "unknown": ["not-applicable", "unknown", "?"],
+  "yes": ["pass", "yes", "✓"], "partly": ["deviation", "partly", "~"], "no": ["fail", "no", "✗"],
+  "not-declared": ["not-applicable", "not declared", "–"], "unknown": ["not-applicable", "unknown", "?"],
 };
 
 function supportView(token) {
   const asked = overview.support.find(one => encode(one.id) === encode(decoded(token ?? "")));
   const groups = grouped(overview.support, one => one.group);
   const table = element("table", {class: "support"},
-    element("thead", {}, element("tr", {}, element("th", {scope: "col", class: "corner"}, "Does it …"),
+    element("thead", {}, element("tr", {}, element("th", {scope: "col", class: "corner"}, "Question"),
       servers.map(server => element("th", {scope: "col"}, element("a", {href: serverLink(server)}, element("span", {}, server.name)))))),
     [...groups].map(([group, questions]) => element("tbody", {},
       element("tr", {class: "group"}, element("th", {scope: "rowgroup", colspan: servers.length + 1}, element("span", {}, group))),
       questions.map(one => element("tr", {class: one === asked ? "asked" : null},
-        element("th", {scope: "row"}, element("a", {href: `#support/${encode(one.id)}`, title: one.why}, one.question)),
+        element("th", {scope: "row"}, element("a", {href: `#support/${encode(one.id)}`, title: one.why}, marked(one.question))),
         servers.map(server => {
-          const [style, word, sign] = answers[one.servers[server.number].answer] ?? answers.unknown;
-          const failing = one.servers[server.number].failing.map(number => checks[number]);
-          const label = `${server.name}: ${word}${failing.length ? `, ${plural(failing.length, "check")} failing` : ""}`;
+          const [style, , sign] = answers[one.servers[server.number].answer] ?? answers.unknown;
+          const label = `${server.name}: ${answerWords(one.servers[server.number])}`;
           return element("td", {class: `v-${style}`}, element("a", {
             href: `#support/${encode(one.id)}/${serverToken(server)}`, "aria-label": label, title: label,
           }, sign));
         }))))));
   return [
     heading2("Support"),
-    element("p", {class: "lead"}, "What people ask of a server, answered by the checks: yes where all of them pass, partly where some do. Click an answer for the checks behind it."),
+    element("p", {class: "lead"}, "What people ask of a server, answered by the checks: yes where all that apply pass, no where none of those that decide does. It says what a server does, not whether it may: a no is often allowed, and what the proxy in front does is not seen here. Each answer leads to its checks."),
     asked && supportAnswer(asked, [...arguments].slice(1)),
     wide("Support", table),
     element("ul", {class: "legend"}, Object.values(answers).map(([style, word, sign]) => element("li", {}, element("b", {class: `v-${style}`, "aria-hidden": "true"}, sign), ` ${word}`))),
   ].filter(Boolean);
 }
 
+function answerWords({answer, failing, applicable}) {
+  const [, word] = answers[answer] ?? answers.unknown;
+  return failing.length === 0 ? word : `${word}, ${failing.length}${applicable ? ` of ${applicable} checks` : " checks"} failing`;
+}
+
 function supportAnswer(asked, [token]) {
   const only = token ? findServer(token) : null;
   const about = asked.checks.map(number => checks[number]);
   return element("section", {class: "card", "aria-label": asked.question},
-    element("h3", {}, asked.question, only && ` ${only.name}: ${(answers[asked.servers[only.number].answer] ?? answers.unknown)[1]}`),
-    element("p", {}, asked.why),
+    element("h3", {}, marked(asked.question)),
+    only && element("p", {}, element("a", {href: serverLink(only)}, only.name), ": ", element("b", {}, answerWords(asked.servers[only.number]))),
+    element("p", {}, marked(asked.why), asked.asked && [" ", outside(asked.asked, "Somebody asked")]),
     element("ul", {class: "plain"}, about.map(check => element("li", {},
       only && [verdictBadge(check, only), " "], element("a", {href: only ? cellLink(check, only) : checkLink(check)}, check.id), " ", marked(check.title)))));
 }
