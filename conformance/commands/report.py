@@ -13,7 +13,7 @@ from rich.console import Console
 
 from conformance import merge, parity, registry, results
 from conformance.commands import RESULTS, UsageError, new_console
-from conformance.report import badge, durations, junit, markdown, page, sarif, terminal
+from conformance.report import badge, durations, junit, markdown, page, sarif, support, terminal
 from conformance.report.exchanges import Again
 from conformance.results import Document, ResultsError
 
@@ -119,7 +119,8 @@ def present(
     if not parsed.no_page:
         path = parsed.results / PAGE
         try:
-            page.write(document, path, base=base, again=again)
+            answers = support.answers(document)
+            page.write(document, path, base=base, support=answers, again=again)
         except OSError as error:
             raise ResultsError(f"{path} cannot be written: {error.strerror}") from error
         _say(console, "page", path)
