@@ -77,10 +77,10 @@ def command(*arguments: object) -> list[str]:
 
 
 def document(directory: Path) -> dict[str, Any]:
-    """The results in a directory, which are what the schema says, and nothing else is there."""
+    """The results in a directory, which are what the schema says; there is the page besides."""
     found = results.load(directory / "results.json")
     jsonschema.validate(found, SCHEMA, format_checker=jsonschema.FormatChecker())
-    assert os.listdir(directory) == ["results.json"]
+    assert sorted(os.listdir(directory)) == ["index.html", "results.json"]
     return found
 
 
@@ -343,6 +343,7 @@ areas count what passes; d deviation: fails as listed
 
 1 servers, 1 verdicts (1 deviation) in N s, backend process
 results: {tmp_path}/results/results.json
+page: {tmp_path}/results/index.html
 """
     )
     found = document(tmp_path / "results")
@@ -441,7 +442,7 @@ def test_containers_without_an_engine(tmp_path: Path, run: Run) -> None:
     assert "--backend process" in done.stderr
     assert "Traceback" not in done.stderr
     assert earlier.read_text() == "of an earlier run"
-    assert os.listdir(tmp_path / "results") == ["results.json"]
+    assert sorted(os.listdir(tmp_path / "results")) == ["index.html", "results.json"]
 
 
 def test_either_without_an_engine_says_so_in_one_line(
