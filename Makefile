@@ -73,6 +73,8 @@ catalogue: $(READY) ## write anew what is generated from the code
 	$(BIN)/wsgi-conform checks --format markdown > docs/checks.md
 	$(BIN)/wsgi-conform servers --format markdown > docs/servers.md
 	$(BIN)/python -m conformance.report.coverage > docs/coverage.md
+	for page in capabilities command pep3333 schema; do \
+		$(BIN)/python -m conformance.report.$$page > docs/$$page.md || exit 1; done
 	$(BIN)/python -m conformance.report.upgrades > docs/upgrades.md
 
 upgrades: $(READY) ## run the pairs of releases with a known fix: does the suite notice?
