@@ -29,7 +29,7 @@ ROOT_PAGES = {
 BRANCH = "main"
 
 _LINK = re.compile(r"(?P<text>\]\()(?P<path>[^)\s#:]+)(?P<anchor>#[^)\s]*)?(?=\))")
-_FENCE = re.compile(r"^(```.*?^```\n)", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"(^```.*?^```$|`[^`\n]+`)", re.MULTILINE | re.DOTALL)
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -77,7 +77,7 @@ def rewritten(markdown: str, page: str, root: Path, repository: str) -> str:
         return f"{match['text']}{there}{anchor}"
 
     # Code is left alone: what looks like a link in it is none.
-    parts = _FENCE.split(markdown)
+    parts = _CODE.split(markdown)
     parts[::2] = [_LINK.sub(link, part) for part in parts[::2]]
     return "".join(parts)
 
