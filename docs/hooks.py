@@ -49,7 +49,7 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Have the links of a page lead where they lead in the repository."""
-    return rewritten(markdown, page.file.src_uri, _root(config), config.repo_url or "")
+    return rewritten(markdown, page.file.src_uri, _root(config), config.extra["repository"])
 
 
 def rewritten(markdown: str, page: str, root: Path, repository: str) -> str:

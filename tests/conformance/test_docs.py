@@ -199,6 +199,21 @@ def test_a_command_of_the_documentation_is_one(line: str) -> None:
         make_parser().parse_args(words)
 
 
+def test_code_that_is_shown_is_the_code() -> None:
+    """Each block of extending.md stands as it is in the last file that was linked before it."""
+    source, shown = ROOT, 0
+    for token in tokens(DOCS / "extending.md"):
+        for child in token.children or ():
+            if child.type == "link_open":
+                source = DOCS / str(child.attrGet("href"))
+        if token.type == "fence":
+            text = source.resolve().read_text(encoding="utf-8")
+            for piece in token.content.split("...\n"):
+                assert piece in text, f"not in {source.name}: {piece}"
+                shown += 1
+    assert shown > 5
+
+
 def test_the_signs_of_the_matrix_are_told() -> None:
     page = (DOCS / "results.md").read_text(encoding="utf-8")
     told = dict(re.findall(r"^\| `([a-z-]+)` \| `(.)` \|", page, re.MULTILINE))
