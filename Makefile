@@ -98,6 +98,7 @@ bench: $(BENCH)/ready ## how fast the framework and the server are, side by side
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/server.py
 
 docs: $(READY) ## the documentation as a site, in site/; a broken link is an error
+	@# The variable: Material tells of its successor otherwise, every time.
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "site/index.html"
 

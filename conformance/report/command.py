@@ -28,8 +28,8 @@ Where a server is named, so can be `NAME@VERSION` (another release), `NAME@DISTR
 
 | status | means |
 |---|---|
-| 0 | As asked. `run`: everything is as expected. `compare`: no difference in a check of a level of `--fail-on`. `bisect`: the release was found. `replay`: everything was sent, whatever came back; it is no verdict. `serve`: it was told to stop. `doctor`: servers can be run here. |
-| 1 | `run`: a check failed that is not listed, or passed although it is listed. `compare`: an outcome differs in such a check; in a table: between any of the columns. |
+| 0 | As asked. `run`, and `report` of the runs that it merges: everything is as expected. `compare`: no difference in a check of a level of `--fail-on`. `bisect`: the release was found. `replay`: everything was sent, whatever came back; it is no verdict. `serve`: it was told to stop. `doctor`: servers can be run here. |
+| 1 | `run`, `report`: a check failed that is not listed, or passed although it is listed. `compare`: an outcome differs in such a check; in a table: between any of the columns. |
 | 2 | Wrong usage: no such server, release, level, check or exchange; a mistake in a file; no check was selected. |
 | 3 | An error: the harness broke, a deployment did not install or start (`compare`: the rest is compared all the same), containers were asked for and no engine answers. `bisect`: no release was found; the reason is told. `replay`: nothing listens there, or something is not recorded whole and was not sent. `serve`: the server ended by itself. `doctor`: nothing can be run here. |
 | 130 | Interrupted. `run`: the results so far are written and marked incomplete. `serve`: before it was ready. |
@@ -90,7 +90,7 @@ def _spelt(action: argparse.Action) -> str:
 
 def _explained(action: argparse.Action) -> str:
     """The help of an argument or option, with its choices."""
-    text = _sentence((action.help or "") % {**vars(action), "prog": ""})
+    text = _sentence(action.help % vars(action)) if action.help else ""
     if action.choices is not None:
         text = f"{text} One of {', '.join(f'`{choice}`' for choice in action.choices)}."
         if action.default is not None:
@@ -101,7 +101,7 @@ def _explained(action: argparse.Action) -> str:
 
 
 def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."
+    return f"{text[0].upper()}{text[1:].removesuffix('.')}."
 
 
 if __name__ == "__main__":

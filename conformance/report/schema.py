@@ -43,7 +43,7 @@ _TABLE = "\n| field | type | what it is |\n|---|---|---|\n"
 def _rows(form: dict[str, Any], before: str = "") -> Iterator[str]:
     """A row for each field of an object; those of an object that has no name of its own follow."""
     for name, field in form["properties"].items():
-        left_out = "" if name in form["required"] else "; may be left out"
+        left_out = "" if name in form.get("required", ()) else "; may be left out"
         yield f"| `{before}{name}` | {_type(field)}{left_out} | {field['description']} |\n"
         if "properties" in field:
             yield from _rows(field, f"{before}{name}.")

@@ -81,7 +81,7 @@ tool stop
 def test_every_option_is_explained() -> None:
     rows = [line for line in command.page(make_parser()).splitlines() if line.startswith("| `")]
     assert len(rows) > 50
-    assert [row for row in rows if row.endswith("| . |") or "| . One of" in row] == []
+    assert [row for row in rows if row.endswith("` |  |") or "` |  One of" in row] == []
 
 
 def test_every_exit_status_is_told() -> None:
