@@ -122,10 +122,13 @@ def _table(checks: Sequence[Clause], deviating: Deviations) -> Iterator[str]:
             f"| {text} | {example.level} | `{example.id}`{others} | {len(where[title])} | "
             f"{_projects(where[title].values())} |\n"
         )
+    left_out = []
     if len(rows) > _ROWS:
-        yield f"\n{len(rows) - _ROWS} more rows are about fewer deployments.\n"
+        left_out.append(f"{_plural(len(rows) - _ROWS, 'rule')} that fewer deployments break")
     if kept := len(titles) - len(rows):
-        yield f"\n{_plural(kept, 'other row')} would say 0.\n"
+        left_out.append(f"{_plural(kept, 'rule')} that no deployment breaks")
+    if left_out:
+        yield f"\nNot in the table: {' and '.join(left_out)}.\n"
 
 
 def _projects(servers: Any) -> str:

@@ -180,5 +180,5 @@ Something.
 | So does this. | should | `wsgi/b` | 3 | gunicorn, waitress |
 | It holds. | must | `wsgi/a/two` and 1 more | 2 | gunicorn |
 
-1 other row would say 0.
+Not in the table: 1 rule that no deployment breaks.
 """)
