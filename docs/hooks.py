@@ -59,7 +59,7 @@ def rewritten(markdown: str, page: str, root: Path, repository: str) -> str:
     :param root: of the repository, whose pages are in `docs/`.
     :param repository: the address of the repository.
     """
-    sources = {page: name for name, page in ROOT_PAGES.items()}
+    sources = {shown: name for name, shown in ROOT_PAGES.items()}
     directory = PurePosixPath(sources.get(page, f"docs/{page}")).parent
 
     def link(match: re.Match[str]) -> str:
