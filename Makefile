@@ -14,7 +14,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all example lint format images base-image catalogue upgrades requirements bench fuzz clean
+.PHONY: help test test-all example lint format images base-image catalogue upgrades requirements bench docs fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -73,6 +73,8 @@ catalogue: $(READY) ## write anew what is generated from the code
 	$(BIN)/wsgi-conform checks --format markdown > docs/checks.md
 	$(BIN)/wsgi-conform servers --format markdown > docs/servers.md
 	$(BIN)/python -m conformance.report.coverage > docs/coverage.md
+	for page in capabilities command pep3333 schema; do \
+		$(BIN)/python -m conformance.report.$$page > docs/$$page.md || exit 1; done
 	$(BIN)/python -m conformance.report.upgrades > docs/upgrades.md
 	$(BIN)/python -m conformance.report.support > docs/support.md
 
@@ -96,9 +98,14 @@ bench: $(BENCH)/ready ## how fast the framework and the server are, side by side
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/framework.py
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/server.py
 
+docs: $(READY) ## the documentation as a site, in site/; a broken link is an error
+	@# The variable: Material tells of its successor otherwise, every time.
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo "site/index.html"
+
 fuzz: $(READY) ## a million malformed requests for the reference server
 	$(BIN)/python -m tests.serving.fuzz
 
 clean: ## remove what was made here; environments in ~/.cache/wsgi-conform stay
-	rm -rf $(VENV) results dist .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) results dist site .mypy_cache .ruff_cache .hypothesis
 	find . \( -name __pycache__ -o -name .pytest_cache \) -type d -prune -exec rm -rf {} +

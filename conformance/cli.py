@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A server's words must not break the report where the terminal cannot show them.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    parsed = _parser().parse_args(arguments)
+    parsed = make_parser().parse_args(arguments)
     try:
         status: int = parsed.call(parsed)
         sys.stdout.flush()
@@ -74,7 +74,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return EXIT_ERROR
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> argparse.ArgumentParser:
+    """The parser of the command, with those of its subcommands."""
     parser = argparse.ArgumentParser(
         prog="wsgi-conform", description="Conformance tests for WSGI servers."
     )

@@ -62,7 +62,12 @@ def add_backend(parser: argparse.ArgumentParser, auto: str) -> None:
         default="auto",
         help=f"containers or local processes; auto: {auto}",
     )
-    parser.add_argument("--framework", choices=("reference", "flask"), default="reference")
+    parser.add_argument(
+        "--framework",
+        choices=("reference", "flask"),
+        default="reference",
+        help="what the reference application runs on",
+    )
 
 
 def add_time_limit(parser: argparse.ArgumentParser) -> None:
@@ -84,9 +89,10 @@ def add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
     add_backend(parser, auto)
     parser.add_argument(
         "--jobs",
+        metavar="N",
         type=positive,
         default=DEFAULT_JOBS,
-        help="servers side by side (default %(default)s)",
+        help="servers side by side (default: two for each processor)",
     )
     parser.add_argument(
         "-k",
@@ -100,7 +106,7 @@ def add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
         metavar="DIR",
         type=Path,
         default=expectations.DIRECTORY,
-        help="where the known deviations are listed",
+        help="where the known deviations are listed (default: those that come along)",
     )
     add_time_limit(parser)
 

@@ -33,7 +33,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "name", metavar="NAME", help="a server, as `servers` lists them; also NAME+pythonX.Y"
     )
-    parser.add_argument("--check", metavar="ID", required=True)
+    parser.add_argument("--check", metavar="ID", required=True, help="the check that changed")
     parser.add_argument(
         "--good",
         metavar="VERSION",
@@ -47,7 +47,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--yanked", action="store_true", help="look at withdrawn ones as well")
     add_compose(parser)
     add_run_options(parser, "a local process where it can be, for no image has to be built")
-    parser.add_argument("--format", choices=("terminal", "json"), default="terminal")
+    parser.add_argument(
+        "--format", choices=("terminal", "json"), default="terminal", help="how it is told"
+    )
     parser.set_defaults(call=_bisect, url=None, expression="")
 
 

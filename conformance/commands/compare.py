@@ -58,7 +58,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=Path("results/compare"),
         help="where the results of what is run go (default %(default)s)",
     )
-    parser.add_argument("--format", choices=("terminal", "json", "markdown"), default="terminal")
+    parser.add_argument(
+        "--format",
+        choices=("terminal", "json", "markdown"),
+        default="terminal",
+        help="how it is told",
+    )
     parser.add_argument("--brief", action="store_true", help="on the terminal: leave out the bytes")
     parser.add_argument(
         "--fail-on",

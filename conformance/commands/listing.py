@@ -23,7 +23,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     servers = commands.add_parser("servers", help="list the servers")
     add_compose(servers)
     servers.add_argument(
-        "--format", choices=("table", "json", "markdown", "github-matrix"), default="table"
+        "--format",
+        choices=("table", "json", "markdown", "github-matrix"),
+        default="table",
+        help="how they are listed",
     )
     servers.add_argument(
         "--results",
@@ -35,8 +38,19 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     servers.set_defaults(call=_servers)
 
     checks = commands.add_parser("checks", help="list the checks")
-    checks.add_argument("-k", metavar="EXPR", default="", dest="expression", help="only these")
-    checks.add_argument("--format", choices=("table", "json", "markdown"), default="table")
+    checks.add_argument(
+        "-k",
+        metavar="EXPR",
+        default="",
+        dest="expression",
+        help="only those that match, as for `run`",
+    )
+    checks.add_argument(
+        "--format",
+        choices=("table", "json", "markdown"),
+        default="table",
+        help="how they are listed",
+    )
     checks.set_defaults(call=_checks)
 
 

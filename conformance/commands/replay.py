@@ -59,7 +59,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     add_backend(parser, "containers where an engine answers")
     add_time_limit(parser)
-    parser.add_argument("--format", choices=("terminal", "json"), default="terminal")
+    parser.add_argument(
+        "--format", choices=("terminal", "json"), default="terminal", help="how it is told"
+    )
     parser.set_defaults(call=_replay)
 
 

@@ -51,7 +51,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="with --url and no name: what the server can do, e.g. threads=8, keep-alive=true; "
         "what is not declared is not checked",
     )
-    parser.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--results",
+        metavar="DIR",
+        type=Path,
+        default=RESULTS,
+        help="where the results go (default %(default)s)",
+    )
     add_run_options(parser, "containers where an engine answers")
     parser.add_argument(
         "--parity",

@@ -49,7 +49,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default="auto",
         help="a container or a local process, as for `run`; with --app always a process",
     )
-    parser.add_argument("--framework", choices=("reference", "flask"))
+    parser.add_argument(
+        "--framework",
+        choices=("reference", "flask"),
+        help="what the reference application runs on (default: reference)",
+    )
     parser.set_defaults(call=_serve, url=None)
 
 

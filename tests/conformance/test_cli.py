@@ -658,5 +658,5 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next(
 
 
 def test_shipped_expectations_are_the_default() -> None:
-    parsed = cli._parser().parse_args(["run"])
+    parsed = cli.make_parser().parse_args(["run"])
     assert parsed.expectations == expectations.DIRECTORY

@@ -1,16 +1,22 @@
-"""The examples of docs/internals.md do what the page says."""
+"""The examples of the pages that explain the code do what they say."""
 
 from __future__ import annotations
 
 import doctest
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "internals.md"
+import pytest
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
-def test_every_example_runs() -> None:
+@pytest.mark.parametrize(("page", "at_least"), [("internals", 40), ("request", 60)])
+def test_every_example_runs(page: str, at_least: int) -> None:
     failed, attempted = doctest.testfile(
-        str(PAGE), module_relative=False, optionflags=doctest.ELLIPSIS, encoding="utf-8"
+        str(DOCS / f"{page}.md"),
+        module_relative=False,
+        optionflags=doctest.ELLIPSIS,
+        encoding="utf-8",
     )
     assert failed == 0
-    assert attempted > 40
+    assert attempted > at_least
