@@ -96,7 +96,7 @@ def split_release(server: Server, release: str) -> tuple[str, str]:
     try:
         Version(version)
     except InvalidVersion:
-        hint = f" (the path is written ./{release})" if Path(release).exists() else ""
+        hint = f" (the path is written ./{release})" if release and Path(release).exists() else ""
         raise UnknownRelease(
             f"expected a release like {server.name}@{server.version or '1.0'}, "
             f"found {release!r}{hint}"
