@@ -41,7 +41,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def wsgi_conform(installed: Path, directory: Path, *arguments: str) -> str:
     """What the command of an environment prints, run in a directory."""
     done = subprocess.run(
-        [installed / "bin" / "wsgi-conform", *arguments],
+        [str(installed / "bin" / "wsgi-conform"), *arguments],
         env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
         cwd=directory,
         capture_output=True,
@@ -59,7 +59,7 @@ def test_it_has_the_registry_and_its_requirements(installed: Path, tmp_path: Pat
         "paths = [server.requirements for server in registry.load()] + [pinned('serving')]\n"
         "print(json.dumps([str(path) for path in paths]))\n"
     )
-    python = [installed / "bin" / "python", "-P", "-c", code]
+    python = [str(installed / "bin" / "python"), "-P", "-c", code]
     done = subprocess.run(python, cwd=tmp_path, capture_output=True, text=True, check=True)
     found = [Path(text) for text in json.loads(done.stdout)]
     assert len(found) == len(registry.load()) + 1
@@ -94,7 +94,7 @@ def test_what_its_images_are_built_from_is_a_checkout_s(installed: Path, tmp_pat
         "    shutil.copytree(file.parent, sys.argv[1])\n"
     )
     copy = tmp_path / "context"
-    python = [installed / "bin" / "python", "-P", "-c", code, str(copy)]
+    python = [str(installed / "bin" / "python"), "-P", "-c", code, str(copy)]
     subprocess.run(python, cwd=tmp_path, check=True)
     listing = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
     listing += ["compose.yaml", ".dockerignore", "docker", "conformance", "reference_app"]
