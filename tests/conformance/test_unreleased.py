@@ -93,6 +93,13 @@ def test_the_name_of_a_wheel_may_have_a_plus_sign(checkout: Path) -> None:
     assert selected(releases.spelled(server)).wheel == wheel.resolve()
 
 
+def test_it_may_be_something_beside_the_server(checkout: Path) -> None:
+    Path("h11-99.0-py3-none-any.whl").touch()
+    server = selected("uvicorn-h11@./h11-99.0-py3-none-any.whl")
+    assert server.base is not None
+    assert (server.version, server.release) == (server.base.version, "h11==99.0")
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
