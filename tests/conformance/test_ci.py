@@ -21,6 +21,7 @@ import pytest
 import yaml
 
 from conformance import cli
+from conformance.backends import environments
 
 ROOT = Path(__file__).resolve().parents[2]
 ACTION = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -146,7 +147,51 @@ def test_nothing_that_is_given_becomes_part_of_a_script() -> None:
     assert [text for text in scripts if "${{" in text] == []
 
 
+@pytest.mark.parametrize("text", every_script())
+def test_scripts_can_be_read(text: str) -> None:
+    done = subprocess.run(["bash", "-n", "-c", text], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 # --- The action ---
+
+
+#: Makes an environment with itself in it, and knows where that has its packages.
+PYTHON = """\
+#!{python}
+import json, os, pathlib, shutil, sys
+here = pathlib.Path(sys.argv[0])
+with open("called.json", "a") as log:
+    log.write(json.dumps(sys.argv[1:]) + "\\n")
+if sys.argv[1:3] == ["-m", "venv"]:
+    environment = pathlib.Path(sys.argv[3])
+    (environment / "bin").mkdir(parents=True)
+    shutil.copy(here, environment / "bin" / "python")
+elif sys.argv[1] == "-c":
+    print(here.parent)
+else:
+    print("Python 3.13.9")
+"""
+
+
+def test_the_action_installs_what_is_pinned_and_finds_itself_by_its_place(job: Job) -> None:
+    job.variables = {"GITHUB_ACTION_PATH": str(ROOT), "RUNNER_TEMP": str(job.directory)}
+    install = script(ACTION["runs"]["steps"], "install")
+    python = str(job.program("python", PYTHON))
+    done = job.run(install, PYTHON=python, SERVERS="waitress", XDG_CACHE_HOME="/cache")
+    assert done.returncode == 0, done.stderr
+    [pip] = [words for words in job.called() if words[:2] == ["-m", "pip"]]
+    assert "--require-hashes" in pip
+    assert Path(pip[-1]) == ROOT / "docker" / "requirements" / "conformance.txt"
+    binary = job.directory / "wsgi-conform" / "bin"
+    assert (binary / "wsgi-conform.pth").read_text() == f"{ROOT}\n"
+    outputs = dict(line.split("=", 1) for line in job.output().splitlines())
+    key = outputs.pop("key")
+    assert outputs == {"python": str(binary / "python"), "cache": "/cache/wsgi-conform"}
+    assert re.fullmatch("[0-9a-f]{16}", key)
+    shutil.rmtree(binary.parent)
+    job.run(install, PYTHON=python, SERVERS="granian", XDG_CACHE_HOME="/cache")
+    assert f"key={key}" not in job.output().splitlines()[-1]
 
 
 @pytest.fixture
@@ -162,13 +207,13 @@ def action(job: Job) -> Callable[..., subprocess.CompletedProcess[str]]:
         known = {name: description["default"] for name, description in ACTION["inputs"].items()}
         assert set(inputs) <= set(known)
         variables = {name: {**known, **inputs}[given] for name, given in names.items()}
-        variables.setdefault("COMMAND", str(job.directory / "bin" / "wsgi-conform"))
         return job.run(script(ACTION["runs"]["steps"], "run"), **variables)
 
-    job.program("wsgi-conform", COMMAND)
+    job.variables["PYTHON"] = str(job.program("python", COMMAND))
     return run
 
 
+RUN = ["-P", "-m", "conformance", "run"]
 RESULTS = "wsgi-conform-results"
 WRITTEN = ["--junit", f"{RESULTS}/junit.xml", "--markdown", f"{RESULTS}/summary.md"]
 
@@ -207,7 +252,7 @@ def test_the_action_s_inputs_are_the_command_s_arguments(
 ) -> None:
     done = action(**inputs)
     assert done.returncode == 0, done.stderr
-    expected = ["run", "--backend", "process", "--results", RESULTS, *WRITTEN, *options, "--"]
+    expected = [*RUN, "--backend", "process", "--results", RESULTS, *WRITTEN, *options, "--"]
     assert job.called() == [[*expected, *names]]
     assert sorted(path.name for path in job.directory.iterdir()) == [
         *("bin", "called.json", "output", RESULTS)
@@ -218,7 +263,7 @@ def test_the_action_s_further_options(
     job: Job, action: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     action(servers="a", options="--framework flask", backend="docker")
-    assert job.called()[0][:5] == ["run", "--framework", "flask", "--backend", "docker"]
+    assert job.called()[0][:8] == [*RUN, "--framework", "flask", "--backend", "docker"]
 
 
 def test_the_action_wants_something_to_check(
@@ -233,7 +278,7 @@ def test_the_action_wants_something_to_check(
 def test_the_action_fails_when_all_is_written_and_not_before(
     job: Job, action: Callable[..., subprocess.CompletedProcess[str]], status: str
 ) -> None:
-    job.variables = {"STAND_IN_STATUS": status, "STAND_IN_WRITES": "what was found\n"}
+    job.variables |= {"STAND_IN_STATUS": status, "STAND_IN_WRITES": "what was found\n"}
     assert action(servers="waitress").returncode == 0
     assert job.output() == f"exit-status={status}\n"
     assert (job.directory / "step-summary").read_text() == "what was found\n"
@@ -245,10 +290,10 @@ def test_the_action_fails_when_all_is_written_and_not_before(
 def test_the_action_shows_no_summary_of_another_run(
     job: Job, action: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    job.variables = {"STAND_IN_WRITES": "before"}
+    job.variables["STAND_IN_WRITES"] = "before"
     action(servers="waitress")
     (job.directory / "step-summary").unlink()
-    job.variables = {"STAND_IN_STATUS": "3"}
+    del job.variables["STAND_IN_WRITES"]
     action(servers="waitress")
     assert not (job.directory / "step-summary").exists()
 
@@ -392,9 +437,53 @@ def test_what_is_called_is_what_the_command_takes(
         **{name: "1" for name in ACTION["inputs"] if name not in ("options", "backend")},
         backend="process",
     )
+    job.program("wsgi-conform", COMMAND)
     job.run(merge_step("merge the results"))
-    for arguments in job.called():
-        cli._parser().parse_args(arguments)
+    run, merge = job.called()
+    cli._parser().parse_args(run[run.index("run") :])
+    cli._parser().parse_args(merge)
+
+
+def test_a_real_run_and_its_merge(
+    job: Job, action: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """The scripts with the command itself: two jobs, of which one finds an entry that is stale."""
+    pytest.importorskip("conformance.commands.report")
+    job.variables["PYTHON"] = sys.executable
+    job.variables["PYTHONPATH"] = str(ROOT)
+    job.program("wsgi-conform", f'#!/bin/sh\nexec {sys.executable} -P -m conformance "$@"\n')
+    # Environments that are there already are used.
+    job.variables["XDG_CACHE_HOME"] = str(environments.cache_directory().parents[1])
+    stale = job.directory / "stale"
+    stale.mkdir()
+    (stale / "waitress.toml").write_text(STALE)
+    for name, expectations in (("good", ""), ("stale", str(stale))):
+        done = action(
+            servers="waitress" if expectations else "reference-threaded",
+            checks="routing/static",
+            expectations=expectations,
+            results=f"artifacts/{name}",
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    assert job.output() == "exit-status=0\nexit-status=1\n"
+    done = job.run(merge_step("merge the results"))
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "2 verdicts (1 pass, 1 fixed)" in done.stdout
+    merged = job.directory / "results"
+    names = ("results.json", "summary.md", "junit.xml", "index.html")
+    assert [name for name in names if not (merged / name).stat().st_size] == []
+    summary = (job.directory / "step-summary").read_text()
+    assert summary.endswith((merged / "summary.md").read_text())
+    assert MARKER in summary
+
+
+STALE = """
+[[deviation]]
+check = "routing/static-rule"
+instead = "It is not found."
+reason = "It was not, once."
+reference = "unreported"
+"""
 
 
 def documented() -> list[dict[str, Any]]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import argparse
+import io
 import re
 import subprocess
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from conformance import registry, releases, unreleased
 from conformance.backends import BackendError
 from conformance.backends.docker import DockerBackend
 from conformance.backends.process import ProcessBackend
+from conformance.commands import backend_name
 from conformance.registry import Server, UnknownServer
 
 PROJECT = """\
@@ -136,6 +140,9 @@ def test_there_is_no_image_of_a_file(checkout: Path) -> None:
     Path("waitress-1.0-py3-none-any.whl").touch()
     server = selected("waitress@./waitress-1.0-py3-none-any.whl")
     assert server.missing("docker") == "it runs by process alone"
+    asked = argparse.Namespace(backend="auto", url=None)
+    said = Console(file=io.StringIO(), width=200)
+    assert backend_name(asked, said, [server]) == "process"
     # It is said before an engine is asked for anything.
     refused = DockerBackend()._prepare_variant(None, server)  # type: ignore[arg-type]
     assert refused == "it runs by process alone"
