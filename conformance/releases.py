@@ -117,9 +117,11 @@ def at(server: Server, release: str) -> Server:
             f"{server.name} has no other release: it does not come from the distribution "
             f"{server.project!r} by its requirements"
         )
-    changes = {"version": version} if own else {}
+    changes: dict[str, Any] = {"version": version} if own else {}
     written = version if own else release
-    return _vary(server, {"version": written}, release=f"{project}=={version}", **changes)
+    # Also where it was of a file before.
+    changes |= {"release": f"{project}=={version}", "wheel": None}
+    return _vary(server, {"version": written}, **changes)
 
 
 def from_file(server: Server, text: str, python: str | None = None) -> Server:

@@ -36,7 +36,7 @@ def find(text: str) -> Path:
         text = unquote(urlsplit(text).path)
     found = [text] if Path(text).exists() else sorted(glob.glob(text))
     if len(found) != 1:
-        raise ValueError(f"expected one file, found {', '.join(found) or 'none'}")
+        raise ValueError(f"expected one file or directory, found {', '.join(found) or 'none'}")
     path = Path(found[0]).resolve()
     if not path.is_dir() and not path.name.endswith(_SUFFIXES):
         raise ValueError(f"expected a wheel, an sdist or a directory, found {path.name}")

@@ -97,6 +97,12 @@ def test_the_name_of_a_wheel_may_have_a_plus_sign(checkout: Path) -> None:
     assert selected(releases.spelled(server)).wheel == wheel.resolve()
 
 
+def test_of_a_file_one_gets_to_releases_again(checkout: Path) -> None:
+    Path("waitress-1.0-py3-none-any.whl").touch()
+    server = releases.at(selected("waitress@./waitress-1.0-py3-none-any.whl"), "3.0.1")
+    assert (server.name, server.version, server.wheel) == ("waitress@3.0.1", "3.0.1", None)
+
+
 def test_it_may_be_something_beside_the_server(checkout: Path) -> None:
     Path("h11-99.0-py3-none-any.whl").touch()
     server = selected("uvicorn-h11@./h11-99.0-py3-none-any.whl")
@@ -107,8 +113,11 @@ def test_it_may_be_something_beside_the_server(checkout: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("waitress@./no.whl", "waitress@./no.whl: expected one file, found none"),
-        ("waitress@./*.whl", "waitress@./*.whl: expected one file, found ./a.whl, ./b.whl"),
+        ("waitress@./no.whl", "waitress@./no.whl: expected one file or directory, found none"),
+        (
+            "waitress@./*.whl",
+            "waitress@./*.whl: expected one file or directory, found ./a.whl, ./b.whl",
+        ),
         (
             "waitress@./checkout/pyproject.toml",
             "expected a wheel, an sdist or a directory, found pyproject.toml",
