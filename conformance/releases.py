@@ -120,8 +120,8 @@ def at(server: Server, release: str) -> Server:
     changes: dict[str, Any] = {"version": version} if own else {}
     written = version if own else release
     # Also where it was of a file before.
-    changes |= {"release": f"{project}=={version}", "wheel": None}
-    return _vary(server, {"version": written}, **changes)
+    changes |= {"wheel": None, "backends": (server.base or server).backends}
+    return _vary(server, {"version": written}, release=f"{project}=={version}", **changes)
 
 
 def from_file(server: Server, text: str, python: str | None = None) -> Server:
