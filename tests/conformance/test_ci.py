@@ -269,7 +269,7 @@ def test_the_action_s_further_options(
 def test_the_action_wants_something_to_check(
     job: Job, action: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    done = action()
+    done = action(servers=" \n")
     assert (done.returncode, job.called()) == (2, [])
     assert "expected `servers` or `url`, found neither" in done.stdout
 
