@@ -56,6 +56,8 @@ lint: $(READY) ## ruff, mypy, and the workflow files
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.github-actions action.yml
+	$(BIN)/check-jsonschema --builtin-schema vendor.gitlab-ci --data-transform gitlab-ci examples/gitlab-ci.yml
 	$(BIN)/check-jsonschema --check-metaschema conformance/results.schema.json
 
 format: $(READY) ## write the code in the project's format

@@ -1,4 +1,7 @@
-"""What a wheel contains beside the packages: the registry, which a checkout has at its root."""
+"""What a wheel contains beside the packages: the registry, and what its images are built from.
+
+A checkout has them at its root. `conformance.backends.build_context` puts the two together again.
+"""
 
 from __future__ import annotations
 
@@ -18,5 +21,5 @@ class RegistryHook(BuildHookInterface):  # type: ignore[type-arg]
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the files."""
         if version != "editable":
-            for path in ("compose.yaml", "docker/requirements"):
+            for path in ("compose.yaml", "docker", ".dockerignore"):
                 build_data["force_include"][path] = f"{DIRECTORY}/{path}"

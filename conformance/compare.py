@@ -32,7 +32,7 @@ JUDGED = ("pass", "fail")
 #: Levels of checks, the weightiest first.
 LEVELS = ("must", "should", "contract", "may", "agreement")
 
-_RANGE = re.compile(r"([^@+\s]+)@([^@+\s]+?)\.\.([^@+\s]+)(.*)")
+_RANGE = re.compile(r"([^@+\s]+)@([^@+\s/]+?)\.\.([^@+\s/]+)(.*)")
 
 
 @dataclass(frozen=True)

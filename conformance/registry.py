@@ -101,6 +101,7 @@ class Server:
     :param base: the deployment that this is a variant of (another release, other options); None
         for those of the file.
     :param release: what of its requirements is another release, as "h11==0.15.0"; None for none.
+    :param wheel: the file that this release is, where it is of no index; None where it is.
     :param python: the Python that it is to run on, as "3.13"; None for the backend's own.
     """
 
@@ -117,6 +118,7 @@ class Server:
     source: Path = field(repr=False)
     base: Server | None = field(default=None, repr=False)
     release: str | None = None
+    wheel: Path | None = None
     python: str | None = None
 
     @property

@@ -1,11 +1,11 @@
 """Variants of a deployment: `gunicorn-gthread@23.0.0+python3.13 --keep-alive 1`.
 
-Another release of its server (`@23.0.0`) or of something beside it (`@h11==0.15.0`), another Python
-(`+python3.13`), further options of its command (everything after the first space). A variant is the
-same deployment with that changed: two columns differ in it alone. So the other requirements that
-the deployment lists stay as they are pinned; what only the release itself needs is taken as of the
-release's own time, because an old release does not know what a newer one of its dependencies has
-dropped.
+Another release of its server (`@23.0.0`) or of something beside it (`@h11==0.15.0`), one that is in
+no index yet (`@./dist/gunicorn-28.0.whl`, `@.`), another Python (`+python3.13`), further options of
+its command (everything after the first space). A variant is the same deployment with that changed:
+two columns differ in it alone. So the other requirements that the deployment lists stay as they are
+pinned; what only the release itself needs is taken as of the release's own time, because an old
+release does not know what a newer one of its dependencies has dropped.
 """
 
 from __future__ import annotations
@@ -24,15 +24,20 @@ from typing import Any
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
-from packaging.utils import NormalizedName, canonicalize_name
+from packaging.utils import (
+    InvalidWheelFilename,
+    NormalizedName,
+    canonicalize_name,
+    parse_wheel_filename,
+)
 from packaging.version import InvalidVersion, Version
 
-from conformance import index, registry
+from conformance import index, registry, unreleased
 from conformance.backends import BackendError, environments
 from conformance.registry import Server, UnknownServer
 
 #: How a variant is written.
-FORM = "NAME[@VERSION or @DISTRIBUTION==VERSION][+pythonX.Y] [OPTION ...]"
+FORM = "NAME[@VERSION or @DISTRIBUTION==VERSION or @PATH][+pythonX.Y] [OPTION ...]"
 #: What is in the index this long after a release belongs to the release's own time: distributions
 #: that are made together come in one after the other.
 OWN_TIME = timedelta(days=2)
@@ -40,7 +45,9 @@ OWN_TIME = timedelta(days=2)
 _ROUNDS = 3
 
 _FORM = re.compile(
-    r"(?P<name>[^@+\s]+)(?:@(?P<version>[^@+\s]*))?(?:\+python(?P<python>\d+\.\d+))?"
+    # A wheel's name may have a `+` in it, of a local version.
+    r"(?P<name>[^@+\s]+)(?:@(?P<version>[^@\s]*/[^@\s]*?|[^@+\s]*))?"
+    r"(?:\+python(?P<python>\d+\.\d+))?"
     r"(?:\s+(?P<options>\S.*))?"
 )
 
@@ -71,7 +78,9 @@ def variant(servers: Sequence[Server], text: str) -> Server:
         raise UnknownRelease(f"expected {FORM}, found {text!r}")
     name, version, python, options = match.groups()
     [server] = registry.select(servers, [name])
-    if version is not None:
+    if version is not None and unreleased.is_path(version):
+        server = from_file(server, version, python)
+    elif version is not None:
         server = at(server, version)
     if python is not None:
         server = on_python(server, python)
@@ -87,8 +96,10 @@ def split_release(server: Server, release: str) -> tuple[str, str]:
     try:
         Version(version)
     except InvalidVersion:
+        hint = f" (the path is written ./{release})" if release and Path(release).exists() else ""
         raise UnknownRelease(
-            f"expected a release like {server.name}@{server.version or '1.0'}, found {release!r}"
+            f"expected a release like {server.name}@{server.version or '1.0'}, "
+            f"found {release!r}{hint}"
         ) from None
     return (project if equals else server.project), version
 
@@ -106,9 +117,51 @@ def at(server: Server, release: str) -> Server:
             f"{server.name} has no other release: it does not come from the distribution "
             f"{server.project!r} by its requirements"
         )
-    changes = {"version": version} if own else {}
+    changes: dict[str, Any] = {"version": version} if own else {}
     written = version if own else release
+    # Also where it was of a file before.
+    changes |= {"wheel": None, "backends": (server.base or server).backends}
     return _vary(server, {"version": written}, release=f"{project}=={version}", **changes)
+
+
+def from_file(server: Server, text: str, python: str | None = None) -> Server:
+    """The deployment with a release that is in no index; of what is no wheel one is built.
+
+    :param text: the path of a wheel, an sdist or a directory.
+    :param python: the Python that it is for, as "3.13"; None for the backend's own.
+    :raises UnknownRelease: there is no such file, or nothing of this deployment is installed of it.
+    :raises BackendError: it cannot be built.
+    """
+    try:
+        path = unreleased.find(text)
+        wheel = unreleased.wheel(path, python or environments.INTERPRETER)
+        name, version, *_ = parse_wheel_filename(wheel.name)
+    except (ValueError, InvalidWheelFilename) as error:
+        raise UnknownRelease(f"{server.name}@{text}: {error}") from None
+    if "process" not in server.backends:
+        raise UnknownRelease(
+            f"{server.name}@{text}: it runs by {' and '.join(server.backends)} alone, and a file "
+            f"is installed for local processes"
+        )
+    if server.requirements is None or name not in _pins(server.requirements):
+        raise UnknownRelease(f"{server.name}@{text}: nothing of {name} is in its environment")
+    return _vary(
+        server,
+        {"version": text},
+        release=f"{name}=={version}",
+        version=str(version) if name == canonicalize_name(server.project) else server.version,
+        wheel=wheel,
+        backends=("process",),
+    )
+
+
+def spelled(server: Server) -> str:
+    """The text by which another process selects the same, and builds nothing for it."""
+    if server.wheel is None:
+        return server.name
+    match = _FORM.fullmatch(server.name)
+    assert match is not None
+    return f"{match['name']}@{server.wheel.as_uri()}{server.name[match.end('version') :]}"
 
 
 def on_python(server: Server, python: str) -> Server:
@@ -173,12 +226,14 @@ def resolve(
         return server.requirements
     project, version = split_release(server, server.release)
     pinned = server.requirements
-    wanted = _requirements(server.base, project, version)
+    wanted = _requirements(server.base, project, version, server.wheel)
     assert pinned is not None
     assert wanted is not None
     # Named by all that it is made from: newer pins make it anew.
     made_from = "".join(map(str, wanted)).encode() + pinned.read_bytes()
     made_from += f"{python} {framework}".encode()
+    if server.wheel is not None:
+        made_from += unreleased.digest(server.wheel).encode()
     digest = hashlib.sha256(made_from).hexdigest()[:16]
     directory = environments.cache_directory().with_name("releases")
     # The file keeps its name, by which the build of an image finds it.
@@ -192,7 +247,12 @@ def resolve(
                     pinning = _Pinning(
                         *(server, wanted, scratch, python, framework, installers, lock)
                     )
-                    pinning.as_of_its_time().rename(output)
+                    found = (
+                        pinning.as_of_its_time()
+                        if server.wheel is None
+                        else pinning.with_file(server.wheel)
+                    )
+                    found.rename(output)
     except OSError as error:
         raise BackendError(f"requirements cannot be pinned: {error}") from error
     return output
@@ -220,6 +280,16 @@ class _Pinning:
         self._wanted = wanted
         self._source = directory / "requirements.in"
         self._source.write_text("".join(f"{requirement}\n" for requirement in wanted))
+
+    def with_file(self, wheel: Path) -> Path:
+        """Pins as of today with a file for one of them, by its own hash."""
+        assert self._server.requirements is not None
+        [of_file] = [requirement for requirement in self._wanted if requirement.url is not None]
+        # Of a release of the same version, the installer would keep the hash that is pinned.
+        found = self._pin("file", self._server.requirements, {}, leave_out=of_file.name)
+        with found.open("a", encoding="utf-8") as output:
+            output.write(f"{of_file} \\\n    --hash=sha256:{unreleased.digest(wheel)}\n")
+        return found
 
     def as_of_its_time(self) -> Path:
         """Pins with what the release alone needs as of its own time, or else as of today."""
@@ -267,10 +337,11 @@ class _Pinning:
         preferred: Path,
         bounds: Mapping[str, str],
         constraints: Path | None = None,
+        leave_out: str | None = None,
     ) -> Path:
         output = self._directory / f"{name}.txt"
         environments.pin(
-            *(self._source, preferred, output, self._python, bounds, constraints),
+            *(self._source, preferred, output, self._python, bounds, constraints, leave_out),
             *(self._installers, self._lock),
         )
         return output
@@ -309,9 +380,12 @@ def _read(path: Path) -> Iterator[Requirement]:
             continue
 
 
-def _requirements(server: Server, project: str, version: str) -> list[Requirement] | None:
+def _requirements(
+    server: Server, project: str, version: str, wheel: Path | None = None
+) -> list[Requirement] | None:
     """What a deployment requires, with a distribution in this release.
 
+    :param wheel: the file that it is, if it is of no index.
     :returns: None if its server does not come from these requirements.
     """
     if server.requirements is None:
@@ -328,7 +402,10 @@ def _requirements(server: Server, project: str, version: str) -> list[Requiremen
         return None
     # Something beside it may only be there because something else needs it.
     one = found.setdefault(canonicalize_name(project), Requirement(project))
-    one.specifier = SpecifierSet(f"=={version}")
+    if wheel is None:
+        one.specifier = SpecifierSet(f"=={version}")
+    else:
+        one.specifier, one.url = SpecifierSet(), wheel.as_uri()
     return [*found.values(), *_unsaid(project, version)]
 
 

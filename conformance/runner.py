@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from conformance import catalogue, expectations, threads, verdicts
+from conformance import catalogue, expectations, releases, threads, verdicts
 from conformance.backends import Backend, owner
 from conformance.backends.process import describe_exit
 from conformance.clauses import Clause
@@ -283,7 +283,7 @@ class Runner:
         command = [sys.executable, "-P", "-m", "pytest", *catalogue.PYTEST_ARGUMENTS]
         command += [*(sorted(modules) or [catalogue.PACKAGE]), "-q", "--tb=no"]
         options: dict[str, object] = {
-            "server": server.name,
+            "server": releases.spelled(server),
             "framework": plan.framework,
             "expectations": plan.expectations,
             "time-limit": plan.time_limit_s,

@@ -40,6 +40,7 @@ from conformance.backends import (
     Backend,
     BackendError,
     Deployment,
+    build_context,
     environments,
     ports,
     stop_signal,
@@ -47,6 +48,7 @@ from conformance.backends import (
 from conformance.backends.compose_service import container_settings, duration
 from conformance.backends.engine import (
     ENGINE_TIMEOUT_S,
+    Run,
     compose_version,
     connect,
     engine_errors,
@@ -420,6 +422,8 @@ class DockerBackend(Backend):
         arguments REQUIREMENTS and BASE_IMAGE of docker/Dockerfile.
         """
         assert server.base is not None
+        if reason := server.missing(self.name):
+            return reason
         if "build" not in server.service:
             return "it has no `build`, so there is no other image of it"
         arguments: dict[str, str] = {}
@@ -492,14 +496,18 @@ class DockerBackend(Backend):
             "DOCKER_BUILDKIT": "1",
             "BUILDKIT_PROGRESS": "plain",
         }
-        named = [word for file in files for word in ("--file", str(file))]
-        command = ["docker", "compose", "--ansi", "never", *named, "build"]
-        if run([*command, *services], environment, BUILD_TIMEOUT_S).status == 0:
-            return {}
-        with ThreadPoolExecutor(max_workers=4) as pool:
-            runs = list(
-                pool.map(lambda name: run([*command, name], environment, BUILD_TIMEOUT_S), services)
-            )
+        source, *overriding = files
+        with build_context.beside(source) as first:
+            named = [word for file in (first, *overriding) for word in ("--file", str(file))]
+            command = ["docker", "compose", "--ansi", "never", *named, "build"]
+
+            def build(*names: str) -> Run:
+                return run([*command, *names], environment, BUILD_TIMEOUT_S)
+
+            if build(*services).status == 0:
+                return {}
+            with ThreadPoolExecutor(max_workers=4) as pool:
+                runs = list(pool.map(build, services))
         return {
             service: f"its image is not built:\n{last_lines(run.output, _REASON_LINES)}"
             for service, run in zip(services, runs, strict=True)

@@ -75,6 +75,7 @@ def pin(
     python: str,
     bounds: Mapping[str, str],
     constraints: Path | None,
+    leave_out: str | None,
     installers: Installers,
     lock: int,
 ) -> None:
@@ -86,6 +87,7 @@ def pin(
     :param python: what they are for, as "3.13".
     :param bounds: distributions, and the time (RFC 3339) up to which their releases are taken.
     :param constraints: a file of what has to hold if it is installed at all.
+    :param leave_out: a distribution that is not written, only what it needs.
     :param lock: as for `Installers.run`.
     :raises BackendError: they cannot be had together; carries the installer's message.
     """
@@ -97,6 +99,8 @@ def pin(
         options += ["--exclude-newer-package", f"{name}={until}"]
     if constraints is not None:
         options += ["--constraint", str(constraints)]
+    if leave_out is not None:
+        options += ["--no-emit-package", leave_out]
     _uv(installers, lock, "pip", "compile", *options, str(source), "--output-file", str(output))
 
 

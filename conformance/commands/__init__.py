@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from conformance import expectations, registry
+from conformance import expectations
 from conformance.backends import Address, BackendError, EngineUnavailable
 from conformance.backends.remote import address_of
 from conformance.clauses import Clause
@@ -129,19 +129,17 @@ def positive_seconds(text: str) -> float:
     return seconds
 
 
-def backend_name(parsed: argparse.Namespace, console: Console) -> str:
+def backend_name(
+    parsed: argparse.Namespace, console: Console, servers: Sequence[Server] = ()
+) -> str:
     """The backend that was asked for; says so where `auto` is not containers."""
     name: str = parsed.backend
     if name != "auto":
         return name
     if parsed.url is not None:
         return "process"
-    if (
-        parsed.compose is None
-        and not registry.default_path().with_name("docker").joinpath("Dockerfile").is_file()
-    ):
-        # A wheel has no Dockerfiles.
-        console.print("images are built from a checkout: running local processes", soft_wrap=True)
+    if of_files := [server.name for server in servers if server.wheel is not None]:
+        console.print(f"{', '.join(of_files)}: running local processes", soft_wrap=True)
         return "process"
     from conformance.backends.engine import probe
 

@@ -80,7 +80,7 @@ def _replay(parsed: argparse.Namespace) -> int:
     )
     with contextlib.ExitStack() as stack:
         if parsed.url is None:
-            name = backend_name(parsed, Terminal(stderr=True, highlight=False))
+            name = backend_name(parsed, Terminal(stderr=True, highlight=False), [server])
             backend = make_backend(name, None, parsed.framework, None)
             target = stack.enter_context(replay.started(backend, server))
         sender = stack.enter_context(replay.Replay(target, parsed.time_limit))

@@ -95,7 +95,7 @@ def _run(parsed: argparse.Namespace) -> int:
         elif parsed.capability:
             raise UsageError("--capability goes with --url and no server's name")
         servers = releases.select(registry.load(parsed.compose), parsed.names)
-        backend = backend_name(parsed, console)
+        backend = backend_name(parsed, console, servers)
         if not parsed.names:
             servers = _those_that_run(servers, backend, parsed.url, console)
         if parsed.shard is not None:

@@ -62,7 +62,7 @@ def _serve(parsed: argparse.Namespace) -> int:
     if parsed.app is None:
         if parsed.env:
             raise UsageError("--env is for an application of your own (--app)")
-        backend = backend_name(parsed, new_console())
+        backend = backend_name(parsed, new_console(), [server])
         framework = parsed.framework or "reference"
         served = f"the reference application on the framework {framework!r}"
         return serve.serve(
