@@ -32,9 +32,18 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         help="serve the page of a results directory",
         description="Serves what a run has written, or will write, until Ctrl-C.",
     )
-    parser.add_argument("directory", nargs="?", metavar="DIR", type=Path, default=RESULTS)
-    parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--port", type=_port, default=8080)
+    parser.add_argument(
+        "directory",
+        nargs="?",
+        metavar="DIR",
+        type=Path,
+        default=RESULTS,
+        help="where the results are, or will be (default %(default)s)",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="default %(default)s")
+    parser.add_argument(
+        "--port", type=_port, default=8080, help="0 takes a free one (default %(default)s)"
+    )
     parser.set_defaults(call=_page)
 
 

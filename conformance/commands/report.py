@@ -44,7 +44,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         default=[RESULTS],
         help=f"results documents, and directories that have some in them (default {RESULTS})",
     )
-    parser.add_argument("--results", metavar="DIR", type=Path, default=RESULTS)
+    parser.add_argument(
+        "--results",
+        metavar="DIR",
+        type=Path,
+        default=RESULTS,
+        help="where the merged results and the page go (default %(default)s)",
+    )
     parser.add_argument(
         "--parity",
         action="store_true",

@@ -432,7 +432,6 @@ def test_the_example_for_gitlab(job: Job) -> None:
 def test_what_is_called_is_what_the_command_takes(
     job: Job, action: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
-    pytest.importorskip("conformance.commands.report")
     action(
         **{name: "1" for name in ACTION["inputs"] if name not in ("options", "backend")},
         backend="process",
@@ -448,7 +447,6 @@ def test_a_real_run_and_its_merge(
     job: Job, action: Callable[..., subprocess.CompletedProcess[str]]
 ) -> None:
     """The scripts with the command itself: two jobs, of which one finds an entry that is stale."""
-    pytest.importorskip("conformance.commands.report")
     job.variables["PYTHON"] = sys.executable
     job.variables["PYTHONPATH"] = str(ROOT)
     job.program("wsgi-conform", f'#!/bin/sh\nexec {sys.executable} -P -m conformance "$@"\n')

@@ -165,10 +165,7 @@ def _by_check(document: Document) -> Iterator[tuple[str, list[dict[str, Any] | N
     for identity in dict.fromkeys(identity for name in names for identity in document.ids(name)):
         yield (
             identity,
-            [
-                document.check(name, identity) if identity in has[name] else None
-                for name in names
-            ],
+            [document.check(name, identity) if identity in has[name] else None for name in names],
         )
 
 
@@ -262,7 +259,11 @@ def _details(
                         "ended": exchange["ended"],
                         "request": direction(exchange["request"]),
                         "response": direction(exchange["response"]),
-                        **{key: exchange[key] for key in ("pauses", "half_closed") if key in exchange},
+                        **{
+                            key: exchange[key]
+                            for key in ("pauses", "half_closed")
+                            if key in exchange
+                        },
                     }
                     for exchange in kept
                 ],
