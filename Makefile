@@ -74,6 +74,7 @@ catalogue: $(READY) ## write anew what is generated from the code
 	$(BIN)/wsgi-conform servers --format markdown > docs/servers.md
 	$(BIN)/python -m conformance.report.coverage > docs/coverage.md
 	$(BIN)/python -m conformance.report.upgrades > docs/upgrades.md
+	$(BIN)/python -m tests.contract
 
 upgrades: $(READY) ## run the pairs of releases with a known fix: does the suite notice?
 	$(BIN)/python -m conformance.upgrades $(SERVERS)

@@ -1,0 +1,162 @@
+"""The contract of the reference application is what the application does, on both frameworks."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable, Iterator
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import yaml
+from openapi_spec_validator import OpenAPIV31SpecValidator
+
+from reference_app.api import Flask
+from reference_app.application import create_app
+from tests.contract import document
+from tests.contract.exchanges import send
+from tests.contract.surface import Route, routes
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+Answers = dict[str, dict[str, Any]]
+
+
+@cache
+def contract() -> Any:
+    """The document as it is in the repository."""
+    return yaml.load(document.PATH.read_text("utf-8"), Loader=yaml.CSafeLoader)
+
+
+def requests() -> list[dict[str, Any]]:
+    """The requests of all exchanges that the document shows."""
+    return [
+        exchange["request"]
+        for operation in document.document_operations(contract())
+        for exchange in operation.get("x-exchanges", [])
+    ]
+
+
+def by_key(asked: Iterable[dict[str, Any]], answers: Iterable[dict[str, Any]]) -> Answers:
+    return dict(zip(map(document.key, asked), answers, strict=True))
+
+
+@cache
+def observed(framework: str) -> tuple[list[Route], Answers]:
+    """What the application is and does on a framework."""
+    found, answers = document.observe(requests(), framework)
+    return found, by_key(requests(), answers)
+
+
+@pytest.fixture
+def quiet() -> Iterator[None]:
+    """Without what the application logs of errors that are meant."""
+    logging.disable()
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def test_it_is_valid_openapi() -> None:
+    errors = OpenAPIV31SpecValidator(contract()).iter_errors()
+    assert [(list(error.absolute_path), error.message) for error in errors] == []
+
+
+def test_it_is_fresh() -> None:
+    assert document.text() == document.PATH.read_text("utf-8"), "run make catalogue"
+
+
+def test_every_operation_has_an_exchange_or_ends_the_process() -> None:
+    silent = [
+        operation["operationId"]
+        for operation in document.document_operations(contract())
+        if bool(operation.get("x-exchanges")) == ("x-ends" in operation)
+    ]
+    assert silent == []
+
+
+@pytest.mark.parametrize("framework", ["reference", "flask"])
+def test_the_application_keeps_to_it(framework: str) -> None:
+    assert document.differences(contract(), *observed(framework)) == []
+
+
+# What is broken is noticed
+
+
+class WithoutARoute(Flask):
+    """An application in which somebody has forgotten a view."""
+
+    def add_url_rule(self, rule: str, *arguments: Any, **options: Any) -> None:
+        if rule != "/session/untouched":
+            super().add_url_rule(rule, *arguments, **options)
+
+
+def changed(
+    application: WSGIApplication, status: str | None = None, body: bytes | None = None
+) -> WSGIApplication:
+    """An application that answers with another status, or with another body."""
+
+    def served(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        def start(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            return start_response(status or line, headers, exc_info)
+
+        found = application(environ, start)
+        return found if body is None else [body]
+
+    return served
+
+
+def told(
+    target: str, application: WSGIApplication | None = None, app: Flask | None = None
+) -> list[str]:
+    """What is said of an application of which one request is answered anew."""
+    [asked] = [
+        request
+        for request in requests()
+        if (request["method"], request["target"]) == ("GET", target)
+    ]
+    _, answers = observed("reference")
+    app = app or create_app()
+    answer = send(application or app, asked)
+    return document.differences(contract(), routes(app), {**answers, document.key(asked): answer})
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_missing_route_is_noticed() -> None:
+    assert told("/session/untouched", app=create_app(WithoutARoute))[0] == (
+        '{"rule": "/session/untouched", "methods": ["GET", "HEAD", "OPTIONS"]} is not served'
+    )
+
+
+def test_a_route_that_is_not_in_the_document_is_noticed() -> None:
+    app = create_app()
+    app.add_url_rule("/new", "new", lambda: "new")
+    assert told("/session/untouched", app=app) == [
+        '{"rule": "/new", "methods": ["GET", "HEAD", "OPTIONS"]} is served and not in the document'
+    ]
+
+
+def test_a_wrong_status_is_noticed() -> None:
+    served = changed(create_app(), status="201 Created")
+    assert told("/routing/plain", served) == [
+        "GET /routing/plain: status is 201, where the document says 200",
+        "GET /routing/plain: body at $: False schema does not allow "
+        "{'arguments': {}, 'endpoint': 'routing.plain'}",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        (b'{"met": 0, "pid": 4711}', "body at $: "),
+    ],
+)
+def test_a_wrong_form_of_the_body_is_noticed(body: bytes, says: str) -> None:
+    lines = told("/-/resources", changed(create_app(), body=body))
+    assert lines
+    assert all(line.startswith(f"GET /-/resources: {says}") for line in lines)
+
+
+def test_a_wrong_value_in_the_body_is_noticed() -> None:
+    [line] = told("/context/flags", changed(create_app(), body=b'{"run_once": true}'))[:1]
+    assert line.startswith("GET /context/flags: body is {'json': {'run_once': True}}")
