@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import runpy
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,6 +21,8 @@ from tests.contract.surface import Route, routes
 
 if TYPE_CHECKING:
     from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "bottle_app" / "application.py"
 
 Answers = dict[str, dict[str, Any]]
 
@@ -160,3 +164,41 @@ def test_a_wrong_form_of_the_body_is_noticed(body: bytes, says: str) -> None:
 def test_a_wrong_value_in_the_body_is_noticed() -> None:
     [line] = told("/context/flags", changed(create_app(), body=b'{"run_once": true}'))[:1]
     assert line.startswith("GET /context/flags: body is {'json': {'run_once': True}}")
+
+
+# What docs/contract.md says
+
+
+def test_which_areas_need_no_view_of_a_framework() -> None:
+    needs_views = {
+        area
+        for item in contract()["paths"].values()
+        for method, operation in item.items()
+        if method != "x-rules" and item["x-rules"][0]["methods"] != "any"
+        for area in operation["tags"]
+    }
+    assert set(document.AREAS) - needs_views == {"http", "load"}
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/routing/plain",
+        "/routing/string/%C3%A9",
+        "/routing/float/1.5",
+        "/routing/query?a=1&a=2&b=",
+        "/load/download?size=100&block=64",
+        "/wsgi/close/order?key=k",
+        "/-/journal/k",
+    ],
+)
+def test_the_example_on_another_framework_keeps_to_it(target: str) -> None:
+    application = runpy.run_path(str(EXAMPLE))["application"]
+    [exchange] = [
+        exchange
+        for operation in document.document_operations(contract())
+        for exchange in operation.get("x-exchanges", [])
+        if exchange["request"] == {"method": "GET", "target": target}
+    ]
+    answer = send(application, exchange["request"])
+    assert {**answer, "headers": ...} == {**exchange["response"], "headers": ...}
