@@ -55,6 +55,6 @@ def read_journal(key: str) -> str:
     return json.dumps(journal.read(key))
 
 
-# What no framework lets a view do is served around it, as around the reference application: so there
-# is all that the checks of `wsgi/`, `http/` and `load/` ask for. `identified` says who this is.
+# What no framework lets a view do is served around it, as around the reference application: it is
+# all that the checks of `http/` and `load/` ask for. `identified` says who this is.
 application = identified(Validation(Middleware(load.Middleware(routes))))

@@ -17,7 +17,6 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
@@ -28,6 +27,7 @@ import yaml
 import conformance
 import reference_app
 from tests.contract import usage
+from tests.contract.exchanges import phrase
 from tests.contract.surface import Route
 
 PATH = Path(reference_app.__file__).with_name("openapi.yaml")
@@ -73,6 +73,11 @@ class Operation:
     @property
     def name(self) -> str:
         return f"{self.method} {self.path}"
+
+    @property
+    def texts(self) -> list[str]:
+        """What it does, as each of its views says it."""
+        return [self.details.get("text", route.text) for route in self.routes]
 
 
 @cache
@@ -126,7 +131,12 @@ def operations(routes: Iterable[Route]) -> list[Operation]:
             serving = tuple(route for route in group if not allowed or method in route.methods)
             details = given.pop(f"{method} {path}", None) or _beside(method, path) or {}
             requests = () if "ends" in details else tuple(_requests(method, path, details))
-            found.append(Operation(method, path, serving, details, requests))
+            operation = Operation(method, path, serving, details, requests)
+            if "" in operation.texts:
+                raise SourceError(
+                    f"{operation.name} is served by what has no docstring: say there what it does"
+                )
+            found.append(operation)
     if given:
         raise SourceError(
             f"{SOURCE.name} has {', '.join(given)}, which the application does not serve"
@@ -242,7 +252,7 @@ def build(listed: Iterable[Operation], answers: Iterator[dict[str, Any]]) -> dic
         "openapi": "3.1.0",
         "info": {
             "title": "The application under test",
-            "version": _version(),
+            "version": conformance.__version__,
             "summary": "What a WSGI application has to answer for the checks to run.",
             "description": source()["description"],
             "license": {"name": "BSD-3-Clause", "identifier": "BSD-3-Clause"},
@@ -251,12 +261,6 @@ def build(listed: Iterable[Operation], answers: Iterator[dict[str, Any]]) -> dic
         "tags": [{"name": name, "description": text} for name, text in AREAS.items()],
         "paths": paths,
     }
-
-
-def _version() -> str:
-    project = Path(conformance.__file__).parents[1] / "pyproject.toml"
-    [version] = re.findall(r'^version = "(.*)"', project.read_text("utf-8"), re.MULTILINE)
-    return str(version)
 
 
 def _rule(route: Route) -> dict[str, Any]:
@@ -270,12 +274,7 @@ def _rule(route: Route) -> dict[str, Any]:
 def _operation(
     operation: Operation, exchanges: list[tuple[dict[str, Any], dict[str, Any]]]
 ) -> dict[str, Any]:
-    texts = list(
-        dict.fromkeys(operation.details.get("text", route.text) for route in operation.routes)
-    )
-    if "" in texts:
-        raise SourceError(f"{operation.name} is served by something that has no docstring")
-    summary, _, more = "\n\n".join(texts).partition("\n\n")
+    summary, _, more = "\n\n".join(dict.fromkeys(operation.texts)).partition("\n\n")
     built: dict[str, Any] = {
         "tags": _tags(operation),
         "summary": " ".join(summary.split()),
@@ -462,10 +461,8 @@ def _responses(answers: Iterable[dict[str, Any]], schema: Any) -> dict[str, Any]
 def _response(status: str, group: list[dict[str, Any]], schema: Any) -> dict[str, Any]:
     if status == "default":
         description = "The application hands over no response that can be sent."
-    elif int(status) in set(HTTPStatus):
-        description = HTTPStatus(int(status)).phrase
     else:
-        description = str(group[0]["line"])
+        description = phrase(int(status)) or group[0]["line"]
     response: dict[str, Any] = {"description": description}
     names = [
         name

@@ -41,6 +41,8 @@ VARYING: dict[str, object] = {
 }
 #: Fields that say when, or what a file system says.
 _MOMENTS = ("date", "etag", "last-modified", "expires")
+#: Words that differ between versions of Python.
+_RENAMED = {413: "Request Entity Too Large", 416: "Requested Range Not Satisfiable"}
 #: Cookies that are signed, with the time in the signature.
 _SIGNED = ("session", "configured")
 
@@ -144,13 +146,21 @@ def _call(application: WSGIApplication, request: dict[str, Any]) -> dict[str, An
     return answer
 
 
+def phrase(status: int) -> str:
+    """The words for a status; none where there are no usual ones."""
+    if status in _RENAMED:
+        return _RENAMED[status]
+    return HTTPStatus(status).phrase if status in set(HTTPStatus) else ""
+
+
 def _told(answer: dict[str, Any], events: list[dict[str, Any]]) -> dict[str, Any]:
     """What is said of an answer; what is usual is left out."""
     told: dict[str, Any] = {}
     line = answer["status"]
     if isinstance(line, str) and line[:3].isdigit():
         told["status"] = int(line[:3])
-        if told["status"] not in set(HTTPStatus) or line[4:] != HTTPStatus(told["status"]).phrase:
+        usual = re.sub(r"\W", "", phrase(told["status"])).casefold()
+        if re.sub(r"[ '-]", "", line[4:]).casefold() != usual:
             told["line"] = line
     elif line is not None:
         told["line"] = line if isinstance(line, str) else repr(line)

@@ -166,6 +166,54 @@ def test_a_wrong_value_in_the_body_is_noticed() -> None:
     assert line.startswith("GET /context/flags: body is {'json': {'run_once': True}}")
 
 
+# What does not fit together is said
+
+
+def test_a_view_without_a_docstring_is_an_error() -> None:
+    found = [*routes(create_app()), Route("/new", "/new", "", ("GET", "HEAD"), "")]
+    with pytest.raises(document.SourceError, match="GET /new is served by what has no docstring"):
+        document.operations(found)
+
+
+def test_what_the_source_names_and_the_application_does_not_serve_is_an_error() -> None:
+    found = [route for route in routes(create_app()) if route.path != "/wsgi/url"]
+    with pytest.raises(document.SourceError, match=r"has GET /wsgi/url, which .* does not serve"):
+        document.operations(found)
+
+
+def test_a_parameter_that_is_not_explained_is_an_error() -> None:
+    route = Route("/new", "/new", "", ("GET",), "New.")
+    asked = ({"method": "GET", "target": "/new?unheard-of=1"},)
+    operation = document.Operation("GET", "/new", (route,), {}, asked)
+    with pytest.raises(document.SourceError, match="what is the parameter unheard-of"):
+        document.build([operation], iter([{"status": 200, "headers": {}, "body": ""}]))
+
+
+@pytest.mark.parametrize(
+    ("values", "schema"),
+    [
+        ([1, 2.5], {"type": "number"}),
+        (["a", None], {"type": ["string", "null"]}),
+        ([[], [1]], {"type": "array", "items": {"type": "integer"}}),
+        (
+            [{"a": 1, "b": True}, {"a": 2}],
+            {
+                "type": "object",
+                "required": ["a"],
+                "properties": {"a": {"type": "integer"}, "b": {"type": "boolean"}},
+                "additionalProperties": False,
+            },
+        ),
+        (
+            [None, [1]],
+            {"anyOf": [{"type": "null"}, {"type": "array", "items": {"type": "integer"}}]},
+        ),
+    ],
+)
+def test_a_schema_is_of_what_was_seen(values: list[Any], schema: dict[str, Any]) -> None:
+    assert document.infer(values) == schema
+
+
 # What docs/contract.md says
 
 
