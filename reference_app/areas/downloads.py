@@ -40,8 +40,10 @@ def register(app: Flask) -> None:
 
     @area.get("/<any(small, big):name>")
     def file(name: str) -> Response:
-        """A file of 1000 or of 4194321 bytes, with an entity tag and a date; in parts, and if it is
-        newer."""
+        """A file of 1000 or of 4194321 bytes, with an entity tag and a date, whole or in parts.
+
+        Its content is lines of seven digits, which count from 0.
+        """
         path = _stored(SMALL if name == "small" else BIG)
         return send_file(
             path, mimetype="application/octet-stream", etag="v1", last_modified=MODIFIED

@@ -177,7 +177,7 @@ def _area() -> Blueprint:
 
     @area.get("/long-stream")
     def long_stream() -> Response:
-        """A stream of 16 MiB that the client leaves; the journal says when it is closed."""
+        """A stream of 16 MiB of dots that the client leaves; the journal says when it is closed."""
 
         def generate() -> Iterator[bytes]:
             try:

@@ -132,7 +132,7 @@ def _add_bodies(area: Blueprint) -> None:
 
     @area.get("/encoded")
     def encoded() -> Response:
-        """A body that is compressed already, and says so."""
+        """Lines of seven digits, 4096 bytes, which are compressed already and say so."""
         response = Response(gzip.compress(pattern(4096), mtime=0), mimetype="text/plain")
         response.content_encoding = "gzip"
         response.vary.add("Accept-Encoding")
@@ -140,7 +140,7 @@ def _add_bodies(area: Blueprint) -> None:
 
     @area.get("/compressible")
     def compressible() -> Response:
-        """A body that would compress well, and is not to be compressed."""
+        """A body that would compress well, and that nobody compresses."""
         return Response(b"again and again, " * 2000, mimetype="text/plain")
 
 
@@ -330,7 +330,10 @@ def _add_streams(area: Blueprint) -> None:
 
     @area.get("/stream/big")
     def big() -> Response:
-        """A stream of nearly a million bytes in pieces of very different sizes."""
+        """A stream of 1052602 bytes in pieces of very different sizes, empty ones among them.
+
+        Its content is lines of seven digits, which count from 0.
+        """
 
         def generate() -> Iterator[bytes]:
             content = memoryview(pattern(sum(PIECES)))

@@ -409,7 +409,7 @@ def _in_query(operation: Operation) -> Iterator[dict[str, Any]]:
             raise SourceError(
                 f"{operation.name}: what is the parameter {name}? {SOURCE.name} does not say"
             )
-        schema: dict[str, Any] = {"type": "integer" if name in source()["numbers"] else "string"}
+        schema: dict[str, Any] = {"type": source()["types"].get(name, "string")}
         if name in operation.details.get("values", {}):
             schema["enum"] = _values(operation.details["values"][name])
         if any([found for found, _ in query].count(name) > 1 for query in queries):
