@@ -8,34 +8,24 @@ document says of a response is not written by hand. `python -m tests.contract` w
 from __future__ import annotations
 
 import ast
-import importlib
-import json
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
-import jsonschema
 import yaml
 
 import conformance
 import reference_app
 from tests.contract import usage
-from tests.contract.exchanges import phrase
+from tests.contract.exchanges import observe, phrase
+from tests.contract.source import SOURCE, Operation, SourceError, operations, source, values_of
 from tests.contract.surface import Route
 
 PATH = Path(reference_app.__file__).with_name("openapi.yaml")
-SOURCE = Path(__file__).with_name("requests.yaml")
 #: Methods that an OpenAPI path item has a place for.
 _METHODS = ("get", "put", "post", "delete", "options", "head", "patch", "trace")
-#: Methods that frameworks add to a rule by themselves.
-_ADDED = {"HEAD", "OPTIONS"}
 _TOKEN = re.compile(r"[\w!#$%&'*+.^`|~-]+")
 _MEDIA_TYPE = re.compile(r"[\w.+-]+/[\w.+-]+(; ?[\w-]+=[\w-]+)*")
 #: What each area is about, in the order of the document.
@@ -54,151 +44,6 @@ AREAS = {
     "http": "HTTP/1.1 on the connection: syntax, framing, persistence.",
     "wsgi": "PEP 3333, by plain WSGI callables that no framework stands in front of.",
 }
-
-
-class SourceError(Exception):
-    """`requests.yaml` does not fit the application; says where and how."""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """A method of a path, with the requests that are sent to it."""
-
-    method: str
-    path: str
-    routes: tuple[Route, ...]
-    details: Mapping[str, Any]
-    requests: tuple[dict[str, Any], ...]
-
-    @property
-    def name(self) -> str:
-        return f"{self.method} {self.path}"
-
-    @property
-    def texts(self) -> list[str]:
-        """What it does, as each of its views says it."""
-        return [self.details.get("text", route.text) for route in self.routes]
-
-
-@cache
-def source() -> Any:
-    """What is written by hand."""
-    return yaml.safe_load(SOURCE.read_text("utf-8"))
-
-
-def observe(
-    requests: Sequence[dict[str, Any]], framework: str = ""
-) -> tuple[list[Route], list[dict[str, Any]]]:
-    """The routes and the answers of the application on a framework, in a process of its own."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tests.contract.exchanges"],
-        input=json.dumps(requests),
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "WSGI_CONFORM_FRAMEWORK": framework},
-        cwd=Path(conformance.__file__).parents[1],
-    )
-    if done.returncode:
-        raise RuntimeError(done.stderr)
-    told = json.loads(done.stdout)
-    found = [Route(**{**route, "methods": tuple(route["methods"])}) for route in told["routes"]]
-    return found, told["answers"]
-
-
-def operations(routes: Iterable[Route]) -> list[Operation]:
-    """What the application serves, put together with what is written by hand.
-
-    :raises SourceError: they do not fit.
-    """
-    given = {
-        (name if " " in name else f"GET {name}"): details
-        if isinstance(details, dict)
-        else {"requests": details}
-        for name, details in source()["operations"].items()
-    }
-    paths: dict[str, list[Route]] = {}
-    for route in routes:
-        paths.setdefault(route.path, []).append(route)
-    found = []
-    for path, group in paths.items():
-        allowed = {method for route in group for method in route.methods}
-        named = {name.partition(" ")[0] for name in given if name.partition(" ")[2] == path}
-        if allowed and not named <= allowed:
-            raise SourceError(f"{path} has {named - allowed} in {SOURCE.name}, and no such method")
-        methods = (allowed - _ADDED) | named or {"GET"}
-        for method in sorted(methods, key=lambda method: (method != "GET", method)):
-            serving = tuple(route for route in group if not allowed or method in route.methods)
-            details = given.pop(f"{method} {path}", None) or _beside(method, path) or {}
-            requests = () if "ends" in details else tuple(_requests(method, path, details))
-            operation = Operation(method, path, serving, details, requests)
-            if "" in operation.texts:
-                raise SourceError(
-                    f"{operation.name} is served by what has no docstring: say there what it does"
-                )
-            found.append(operation)
-    if given:
-        raise SourceError(
-            f"{SOURCE.name} has {', '.join(given)}, which the application does not serve"
-        )
-    return found
-
-
-def _beside(method: str, path: str) -> dict[str, Any] | None:
-    """The details of the same view below the prefix that another application has it at."""
-    for prefix, first in source()["beside"].items():
-        if path.startswith(f"{prefix}/"):
-            name = path.replace(prefix, first, 1)
-            details = source()["operations"].get(name if method == "GET" else f"{method} {name}")
-            details = details if isinstance(details, dict) else {"requests": details or [name]}
-            # One shows that it is there; the rest is as it is without the prefix.
-            text = json.dumps(details["requests"][:1]).replace(f'"{first}/', f'"{prefix}/')
-            return {**details, "requests": json.loads(text)}
-    return None
-
-
-def _requests(method: str, path: str, details: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    for given in details.get("requests", [path]):
-        request = {"to": given} if isinstance(given, str) else dict(given)
-        yield from _each(_request(method, path, request), details.get("values", {}))
-
-
-def _request(method: str, path: str, given: dict[str, Any]) -> dict[str, Any]:
-    target = given.pop("to")
-    if not target.startswith("/"):
-        # What stands behind the path, or in the place of the variable at its end.
-        target = path.partition("{")[0] + target
-    headers = dict(given.pop("headers", {}))
-    if "type" in given:
-        headers["Content-Type"] = given.pop("type")
-    request = {"method": given.pop("method", method), "target": target, **given}
-    if headers:
-        request["headers"] = headers
-    if "after" in given:
-        request["after"] = [_request("GET", path, dict(earlier)) for earlier in given["after"]]
-    return request
-
-
-def _each(request: dict[str, Any], values: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The request for each value of the variable in its target, if there is one."""
-    for name, listed in values.items():
-        if f"{{{name}}}" in request["target"]:
-            for value in _values(listed):
-                yield {**request, "target": request["target"].replace(f"{{{name}}}", value)}
-            return
-    yield request
-
-
-def _values(listed: Any) -> list[str]:
-    """Values as they are listed, or the keys of the tables in the code that are named."""
-    found: list[str] = []
-    for item in [listed] if isinstance(listed, str) else listed:
-        module, colon, name = item.partition(":")
-        found += getattr(importlib.import_module(module), name) if colon else [item]
-    return found
-
-
-# The document
 
 
 def text() -> str:
@@ -242,7 +87,7 @@ def build(listed: Iterable[Operation], answers: Iterator[dict[str, Any]]) -> dic
     for operation in listed:
         item = paths.setdefault(operation.path, {"x-rules": []})
         for route in operation.routes:
-            rule = _rule(route)
+            rule = rule_of(route)
             if rule not in item["x-rules"]:
                 item["x-rules"].append(rule)
         method = operation.method.lower()
@@ -263,7 +108,7 @@ def build(listed: Iterable[Operation], answers: Iterator[dict[str, Any]]) -> dic
     }
 
 
-def _rule(route: Route) -> dict[str, Any]:
+def rule_of(route: Route) -> dict[str, Any]:
     rule: dict[str, Any] = {"rule": route.rule}
     if route.host:
         rule["host"] = route.host
@@ -296,7 +141,7 @@ def _operation(
     }
     if exchanges:
         built["x-exchanges"] = [
-            {"request": request, "response": _kept(answer, built)} for request, answer in exchanges
+            {"request": request, "response": kept(answer, built)} for request, answer in exchanges
         ]
     return built
 
@@ -308,7 +153,7 @@ def _tags(operation: Operation) -> list[str]:
     return [area for area in AREAS if area in found]
 
 
-def _kept(answer: dict[str, Any], operation: Mapping[str, Any]) -> dict[str, Any]:
+def kept(answer: dict[str, Any], operation: Mapping[str, Any]) -> dict[str, Any]:
     """What the document says of an answer."""
     if not operation.get("x-varies"):
         return answer
@@ -361,7 +206,7 @@ def _in_path(operation: Operation) -> Iterator[dict[str, Any]]:
             if (schema := _converted(converter, arguments)) not in schemas:
                 schemas.append(schema)
         if name in operation.details.get("values", {}):
-            schemas = [{"type": "string", "enum": _values(operation.details["values"][name])}]
+            schemas = [{"type": "string", "enum": values_of(operation.details["values"][name])}]
         yield {
             "name": name,
             "in": "path",
@@ -411,7 +256,7 @@ def _in_query(operation: Operation) -> Iterator[dict[str, Any]]:
             )
         schema: dict[str, Any] = {"type": source()["types"].get(name, "string")}
         if name in operation.details.get("values", {}):
-            schema["enum"] = _values(operation.details["values"][name])
+            schema["enum"] = values_of(operation.details["values"][name])
         if any([found for found, _ in query].count(name) > 1 for query in queries):
             schema = {"type": "array", "items": schema}
         yield {
@@ -528,53 +373,3 @@ def infer(values: Sequence[Any]) -> dict[str, Any]:
 def _type(value: Any) -> str:
     names = {type(None): "null", bool: "boolean", int: "integer", float: "number", str: "string"}
     return names.get(type(value)) or ("array" if isinstance(value, list) else "object")
-
-
-# Whether an application keeps to the document
-
-
-def differences(
-    document: Mapping[str, Any], routes: Iterable[Route], answers: Mapping[str, dict[str, Any]]
-) -> list[str]:
-    """What an application does otherwise than the document says, a line each.
-
-    :param answers: by `key` of the request that the document shows.
-    """
-    expected = [json.dumps(rule) for item in document["paths"].values() for rule in item["x-rules"]]
-    found = [json.dumps(_rule(route)) for route in routes]
-    told = [f"{rule} is not served" for rule in expected if rule not in found]
-    told += [f"{rule} is served and not in the document" for rule in found if rule not in expected]
-    for operation in document_operations(document):
-        for exchange in operation.get("x-exchanges", []):
-            answer = answers[key(exchange["request"])]
-            told += [
-                f"{exchange['request']['method']} {exchange['request']['target']}: {line}"
-                for line in _unlike(operation, exchange["response"], answer)
-            ]
-    return told
-
-
-def document_operations(document: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """The operations of a document, those included that OpenAPI has no place for."""
-    for item in document["paths"].values():
-        yield from (value for name, value in item.items() if name != "x-rules")
-
-
-def key(request: Mapping[str, Any]) -> str:
-    """What tells a request from others."""
-    return json.dumps(request, sort_keys=True)
-
-
-def _unlike(
-    operation: Mapping[str, Any], expected: Mapping[str, Any], answer: dict[str, Any]
-) -> Iterator[str]:
-    kept = _kept(answer, operation)
-    for part in dict.fromkeys([*expected, *kept]):
-        if expected.get(part) != kept.get(part):
-            yield f"{part} is {kept.get(part)!r}, where the document says {expected.get(part)!r}"
-    response = operation["responses"].get(str(answer.get("status", "default")), {})
-    body, kind = answer["body"], answer["headers"].get("Content-Type")
-    if isinstance(body, dict) and "json" in body:
-        schema = response.get("content", {}).get(kind, {}).get("schema", False)
-        for error in jsonschema.Draft202012Validator(schema).iter_errors(body["json"]):
-            yield f"body at {error.json_path}: {error.message}"

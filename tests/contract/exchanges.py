@@ -14,16 +14,19 @@ import json
 import os
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 from wsgiref.util import FileWrapper
 
+import conformance
 from reference_app.areas import journal
+from tests.contract.surface import Route, routes
 
 if TYPE_CHECKING:
     from wsgiref.types import WSGIApplication
@@ -230,10 +233,31 @@ def steady(value: Any) -> Any:
     return value
 
 
+def observe(
+    requests: Sequence[dict[str, Any]], framework: str = ""
+) -> tuple[list[Route], list[dict[str, Any]]]:
+    """The routes and the answers of the application on a framework.
+
+    In a process of its own, because the framework is chosen when it is imported.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.contract.exchanges"],
+        input=json.dumps(requests),
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "WSGI_CONFORM_FRAMEWORK": framework},
+        cwd=Path(conformance.__file__).parents[1],
+    )
+    if done.returncode:
+        raise RuntimeError(done.stderr)
+    told = json.loads(done.stdout)
+    found = [Route(**{**route, "methods": tuple(route["methods"])}) for route in told["routes"]]
+    return found, told["answers"]
+
+
 if __name__ == "__main__":
-    # In a process of its own: which framework it is, is chosen at the import.
     from reference_app.application import create_app
-    from tests.contract.surface import routes
 
     app = create_app()
     real = sys.stdout

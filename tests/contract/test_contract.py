@@ -16,7 +16,9 @@ from openapi_spec_validator import OpenAPIV31SpecValidator
 from reference_app.api import Flask
 from reference_app.application import create_app
 from tests.contract import document
-from tests.contract.exchanges import send
+from tests.contract.differences import differences, key, operations_of
+from tests.contract.exchanges import observe, send
+from tests.contract.source import Operation, SourceError, operations
 from tests.contract.surface import Route, routes
 
 if TYPE_CHECKING:
@@ -37,19 +39,19 @@ def requests() -> list[dict[str, Any]]:
     """The requests of all exchanges that the document shows."""
     return [
         exchange["request"]
-        for operation in document.document_operations(contract())
+        for operation in operations_of(contract())
         for exchange in operation.get("x-exchanges", [])
     ]
 
 
 def by_key(asked: Iterable[dict[str, Any]], answers: Iterable[dict[str, Any]]) -> Answers:
-    return dict(zip(map(document.key, asked), answers, strict=True))
+    return dict(zip(map(key, asked), answers, strict=True))
 
 
 @cache
 def observed(framework: str) -> tuple[list[Route], Answers]:
     """What the application is and does on a framework."""
-    found, answers = document.observe(requests(), framework)
+    found, answers = observe(requests(), framework)
     return found, by_key(requests(), answers)
 
 
@@ -73,7 +75,7 @@ def test_it_is_fresh() -> None:
 def test_every_operation_has_an_exchange_or_ends_the_process() -> None:
     silent = [
         operation["operationId"]
-        for operation in document.document_operations(contract())
+        for operation in operations_of(contract())
         if bool(operation.get("x-exchanges")) == ("x-ends" in operation)
     ]
     assert silent == []
@@ -81,7 +83,7 @@ def test_every_operation_has_an_exchange_or_ends_the_process() -> None:
 
 @pytest.mark.parametrize("framework", ["reference", "flask"])
 def test_the_application_keeps_to_it(framework: str) -> None:
-    assert document.differences(contract(), *observed(framework)) == []
+    assert differences(contract(), *observed(framework)) == []
 
 
 # What is broken is noticed
@@ -122,7 +124,7 @@ def told(
     _, answers = observed("reference")
     app = app or create_app()
     answer = send(application or app, asked)
-    return document.differences(contract(), routes(app), {**answers, document.key(asked): answer})
+    return differences(contract(), routes(app), {**answers, key(asked): answer})
 
 
 @pytest.mark.usefixtures("quiet")
@@ -171,21 +173,21 @@ def test_a_wrong_value_in_the_body_is_noticed() -> None:
 
 def test_a_view_without_a_docstring_is_an_error() -> None:
     found = [*routes(create_app()), Route("/new", "/new", "", ("GET", "HEAD"), "")]
-    with pytest.raises(document.SourceError, match="GET /new is served by what has no docstring"):
-        document.operations(found)
+    with pytest.raises(SourceError, match="GET /new is served by what has no docstring"):
+        operations(found)
 
 
 def test_what_the_source_names_and_the_application_does_not_serve_is_an_error() -> None:
     found = [route for route in routes(create_app()) if route.path != "/wsgi/url"]
-    with pytest.raises(document.SourceError, match=r"has GET /wsgi/url, which .* does not serve"):
-        document.operations(found)
+    with pytest.raises(SourceError, match=r"has GET /wsgi/url, which .* does not serve"):
+        operations(found)
 
 
 def test_a_parameter_that_is_not_explained_is_an_error() -> None:
     route = Route("/new", "/new", "", ("GET",), "New.")
     asked = ({"method": "GET", "target": "/new?unheard-of=1"},)
-    operation = document.Operation("GET", "/new", (route,), {}, asked)
-    with pytest.raises(document.SourceError, match="what is the parameter unheard-of"):
+    operation = Operation("GET", "/new", (route,), {}, asked)
+    with pytest.raises(SourceError, match="what is the parameter unheard-of"):
         document.build([operation], iter([{"status": 200, "headers": {}, "body": ""}]))
 
 
@@ -244,7 +246,7 @@ def test_the_example_on_another_framework_keeps_to_it(target: str) -> None:
     application = runpy.run_path(str(EXAMPLE))["application"]
     [exchange] = [
         exchange
-        for operation in document.document_operations(contract())
+        for operation in operations_of(contract())
         for exchange in operation.get("x-exchanges", [])
         if exchange["request"] == {"method": "GET", "target": target}
     ]
