@@ -157,7 +157,8 @@ def kept(answer: dict[str, Any], operation: Mapping[str, Any]) -> dict[str, Any]
     """What the document says of an answer."""
     if not operation.get("x-varies"):
         return answer
-    return {key: value for key, value in answer.items() if key not in ("body", "headers")}
+    headers = {name: value for name, value in answer["headers"].items() if name != "Content-Length"}
+    return {key: answer[key] for key in answer if key != "body"} | {"headers": headers}
 
 
 def _names(requests: Iterable[Mapping[str, Any]]) -> list[str]:
