@@ -37,6 +37,7 @@ SHOWN = 600
 #: What is of the process or of the moment, and stands for it in the document.
 VARYING: dict[str, object] = {
     "pid": 4711,
+    "peak": 40000000,
     "application": 140000000000000,
     "deployment": "a-token",
     "python": "3.13.5",

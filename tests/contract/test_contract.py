@@ -18,7 +18,7 @@ from reference_app.application import create_app
 from tests.contract import document
 from tests.contract.differences import differences, key, operations_of
 from tests.contract.exchanges import observe, send
-from tests.contract.source import Operation, SourceError, operations
+from tests.contract.source import Operation, SourceError, operations, source
 from tests.contract.surface import Route, routes
 
 if TYPE_CHECKING:
@@ -189,6 +189,15 @@ def test_a_parameter_that_is_not_explained_is_an_error() -> None:
     operation = Operation("GET", "/new", (route,), {}, asked)
     with pytest.raises(SourceError, match="what is the parameter unheard-of"):
         document.build([operation], iter([{"status": 200, "headers": {}, "body": ""}]))
+
+
+def test_whatever_is_explained_is_there() -> None:
+    found = {
+        parameter["name"]
+        for operation in operations_of(contract())
+        for parameter in operation.get("parameters", [])
+    }
+    assert {*source()["parameters"], *source()["headers"]} - found == set()
 
 
 @pytest.mark.parametrize(
