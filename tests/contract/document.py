@@ -109,6 +109,7 @@ def build(listed: Iterable[Operation], answers: Iterator[dict[str, Any]]) -> dic
 
 
 def rule_of(route: Route) -> dict[str, Any]:
+    """A route as the document lists it."""
     rule: dict[str, Any] = {"rule": route.rule}
     if route.host:
         rule["host"] = route.host
