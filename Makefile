@@ -79,6 +79,7 @@ catalogue: $(READY) ## write anew what is generated from the code
 		$(BIN)/python -m conformance.report.$$page > docs/$$page.md || exit 1; done
 	$(BIN)/python -m conformance.report.upgrades > docs/upgrades.md
 	$(BIN)/python -m conformance.report.support > docs/support.md
+	$(BIN)/python -m tests.contract
 
 upgrades: $(READY) ## run the pairs of releases with a known fix: does the suite notice?
 	$(BIN)/python -m conformance.upgrades $(SERVERS)

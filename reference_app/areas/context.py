@@ -55,6 +55,8 @@ def _blueprint() -> Blueprint:
 
     @area.route("/meet", methods=["GET", "POST"])
     def meet() -> Response:
+        """Put the payload wherever a request can keep data, wait for the others, and say what is
+        there then."""
         # Everything is put in place before the rendezvous and looked at after it, so that whatever
         # is not kept apart shows the payload of another request.
         payload = request.args["payload"]
@@ -91,10 +93,12 @@ def _blueprint() -> Blueprint:
 
     @area.get("/session")
     def read_session() -> Response:
+        """The payload that the session has, or null."""
         return jsonify(session.get("payload"))
 
     @area.route("/echo", methods=["POST"])
     def echo() -> Response:
+        """Put the payload in `g`, count in the session, and say what was found and what came."""
         found = g.get("payload")
         g.payload = request.args["payload"]
         session["count"] = session.get("count", 0) + 1
@@ -110,6 +114,8 @@ def _blueprint() -> Blueprint:
 
     @area.route("/meet-or-fail", methods=["POST"])
     def meet_or_fail() -> Response:
+        """Wait for the others; fail with the payload as message if the query has `fail`, else
+        answer with it."""
         # Every second request of the rendezvous fails in its midst.
         g.payload = request.args["payload"]
         g.fail_key = request.args["key"]
@@ -120,17 +126,20 @@ def _blueprint() -> Blueprint:
 
     @area.get("/remember")
     def remember() -> Response:
+        """Say what an earlier request left in `g`, which is nothing, and put the payload there."""
         found = g.get("payload")
         g.payload = request.args["payload"]
         return jsonify(found=found, g=g.payload)
 
     @area.get("/remember-and-fail")
     def remember_and_fail() -> Response:
+        """Put the payload in `g` and fail, so that whatever is not cleaned up stays."""
         g.payload = request.args["payload"]
         raise RuntimeError("this view always fails")
 
     @area.get("/flags")
     def flags() -> Response:
+        """What the environ says of threads and processes: `wsgi.multithread` and its like."""
         return jsonify(
             multithread=request.environ["wsgi.multithread"],
             multiprocess=request.environ["wsgi.multiprocess"],
@@ -139,6 +148,7 @@ def _blueprint() -> Blueprint:
 
     @area.get("/outside")
     def outside() -> Response:
+        """Use each proxy in a thread that has no context, and say what each gives or raises."""
         # A thread of the application's own has no context, even while a request is being handled.
         seen: dict[str, object] = {}
 
@@ -163,6 +173,8 @@ def _blueprint() -> Blueprint:
 
     @area.get("/outside/<name>")
     def use_outside(name: str) -> Response:
+        """Use one of the proxies or functions in a thread without a context; the message of what is
+        raised."""
         # The whole message, of what is used in a thread of the application's own.
         uses: dict[str, Callable[[], object]] = {
             "current-app": lambda: current_app.name,
@@ -179,6 +191,8 @@ def _blueprint() -> Blueprint:
 
     @area.get("/application-only")
     def application_only() -> Response:
+        """Use `g` and `current_app`, and then `request`, in a thread that has an application
+        context only."""
         # As a command or a job does: an application is at work, and there is no request.
         application = current_app._get_current_object()  # type: ignore[attr-defined]
         seen: dict[str, object] = {}
@@ -193,6 +207,7 @@ def _blueprint() -> Blueprint:
 
     @area.get("/handed-over")
     def handed_over() -> Response:
+        """Read the query in another thread, of the request object itself instead of its proxy."""
         # The object itself, and not the proxy, goes to a thread that has no context.
         itself = request._get_current_object()  # type: ignore[attr-defined]
         seen: list[str] = []
@@ -203,6 +218,7 @@ def _blueprint() -> Blueprint:
 
     @area.get("/copied")
     def copied() -> Response:
+        """Read the query and the endpoint in a thread that has a copy of the request context."""
         seen: dict[str, object] = {}
 
         @copy_current_request_context
@@ -217,6 +233,8 @@ def _blueprint() -> Blueprint:
 
     @area.get("/nested")
     def nested() -> Response:
+        """Push an application context and a request context within this one; what each sees, and
+        what is left."""
         g.level = "outer"
         with current_app.app_context():
             inner_found = g.get("level")
@@ -227,6 +245,8 @@ def _blueprint() -> Blueprint:
 
     @area.get("/nested/other-application")
     def nested_other_application() -> Response:
+        """Push the context of another application within this one; what `g` and `current_app` are
+        in both."""
         g.level = "outer"
         other = Flask("another_application")
         with other.app_context():
@@ -236,6 +256,7 @@ def _blueprint() -> Blueprint:
 
     @area.get("/g-methods")
     def g_methods() -> Response:
+        """Use every method of `g`, and say what each gave."""
         g.one = 1
         default = g.setdefault("two", 2)
         kept = g.setdefault("one", 3)
@@ -255,6 +276,8 @@ def _blueprint() -> Blueprint:
 
     @area.get("/proxies")
     def proxies() -> Response:
+        """What the proxies stand for: the application's name, whether it is the same, the type of
+        the request."""
         return jsonify(
             current_app=current_app.name,
             same_application=current_app == current_app._get_current_object(),  # type: ignore[attr-defined]
@@ -264,6 +287,7 @@ def _blueprint() -> Blueprint:
 
     @area.get("/stream")
     def stream() -> Response:
+        """A stream of two pieces that uses `g` and `request`, which are kept for it."""
         g.payload = request.args["payload"]
 
         def generate() -> Iterator[str]:
@@ -274,6 +298,9 @@ def _blueprint() -> Blueprint:
 
     @area.get("/stream/without-context")
     def stream_without_context() -> Response:
+        """A stream of two pieces that uses `request`, which is not kept for it: the error's name
+        comes second."""
+
         def generate() -> Iterator[str]:
             yield "begun;"
             try:
@@ -285,6 +312,7 @@ def _blueprint() -> Blueprint:
 
     @area.post("/teardown")
     def in_teardown() -> Response:
+        """Wait for the others; the journal has what the teardown function sees in `g`."""
         g.payload = request.args["payload"]
         g.teardown_key = request.args["key"]
         _meet()

@@ -89,18 +89,23 @@ def _blueprint() -> Blueprint:
 
     @area.get("/answer")
     def answer() -> str:
+        """Answer with the payload, held in the stage that the query names."""
         return g.payload  # type: ignore[no-any-return]
 
     @area.get("/error-handler")
     def fail() -> str:
+        """Fail, and let the error handler, which is the stage, answer with the payload."""
         raise StageError(g.payload)
 
     @area.get("/template")
     def template() -> str:
+        """Render the payload by a template that is held while it is rendered."""
         return render_template_string("{{ hold('template') }}", hold=_pass)
 
     @area.get("/stream")
     def stream() -> Response:
+        """Send the payload in two pieces, held between them."""
+
         def generate() -> Iterator[str]:
             payload = request.args["payload"]
             yield payload[:4]
@@ -110,6 +115,8 @@ def _blueprint() -> Blueprint:
 
     @area.get("/nested")
     def nested() -> str:
+        """Be held in a request context within this one, and answer with the payload of the outer
+        one."""
         # The inner request has a payload of its own, and what it leaves must be the outer one's.
         outer = g.payload
         query = request.query_string.decode().replace(outer, outer[::-1])
@@ -120,6 +127,8 @@ def _blueprint() -> Blueprint:
 
     @area.get("/copied")
     def copied() -> str:
+        """Be held in a thread that has a copy of the context, and answer with the payload."""
+
         @copy_current_request_context
         def work() -> None:
             # Whether a copy has a `g` of its own is not said, so what it needs is put there.

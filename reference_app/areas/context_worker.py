@@ -104,6 +104,8 @@ def _blueprint() -> Blueprint:
 
     @area.post("/leave")
     def leave() -> Response | str:
+        """Leave something behind in the environ, `g`, the session and the response, and end as
+        `how` says."""
         _leave()
         journal.record(request.args["key"], "inside")
         _meet()
@@ -122,6 +124,8 @@ def _blueprint() -> Blueprint:
 
     @area.get("/long-stream")
     def long_stream() -> Response:
+        """As `/context/leave`, with a stream of 16 MiB that the client leaves; the journal says
+        when it is closed."""
         _leave()
 
         def generate() -> Iterator[bytes]:
@@ -135,6 +139,8 @@ def _blueprint() -> Blueprint:
 
     @area.post("/found")
     def found() -> Response:
+        """What is there of an earlier request; called by `/wsgi/context/found`, and of no use
+        without it."""
         met = _meet()
         return jsonify(
             met=met,

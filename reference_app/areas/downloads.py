@@ -40,6 +40,10 @@ def register(app: Flask) -> None:
 
     @area.get("/<any(small, big):name>")
     def file(name: str) -> Response:
+        """A file of 1000 or of 4194321 bytes, with an entity tag and a date, whole or in parts.
+
+        Its content is lines of seven digits, which count from 0.
+        """
         path = _stored(SMALL if name == "small" else BIG)
         return send_file(
             path, mimetype="application/octet-stream", etag="v1", last_modified=MODIFIED
@@ -47,12 +51,14 @@ def register(app: Flask) -> None:
 
     @area.get("/attached")
     def attached() -> Response:
+        """The text `attached` as a file to be saved under the name of the query."""
         return send_file(
             io.BytesIO(b"attached"), as_attachment=True, download_name=request.args["name"]
         )
 
     @area.get("/noted")
     def noted() -> Response:
+        """A file that says in the journal that it was closed, also where nothing of it is sent."""
         return send_file(
             NotedFile(pattern(SMALL), request.args["key"]),
             mimetype="application/octet-stream",
@@ -61,14 +67,17 @@ def register(app: Flask) -> None:
 
     @area.get("/max-age")
     def max_age() -> Response:
+        """The small file, to be kept for an hour."""
         return send_file(_stored(SMALL), mimetype="text/plain", etag="v1", max_age=3600)
 
     @area.get("/by-query")
     def by_query() -> Response:
+        """A file of the folder `inside`, named by the query; 404 for all that is not in it."""
         return send_from_directory(SHARED / "inside", request.args["name"])
 
     @area.get("/by-path/<path:name>")
     def by_path(name: str) -> Response:
+        """A file of the folder `inside`, named by the path; 404 for all that is not in it."""
         return send_from_directory(SHARED / "inside", name)
 
     app.register_blueprint(area)

@@ -126,54 +126,69 @@ def _area() -> Blueprint:
 
     @area.route("/fail", methods=["GET", "POST"])
     def fail() -> str:
+        """Raise an exception that nothing handles: 500, without its text."""
         raise RuntimeError(request.args["text"])
 
     @area.get("/raise/<name>")
     def raised(name: str) -> str:
+        """Raise the exception of that name, which the application may handle; the answer says which
+        handler ran."""
         _raise(name)
 
     @area.get("/abort/<int:code>")
     def aborted(code: int) -> str:
+        """Abort with a status: the page that belongs to it, or what a handler for it says."""
         abort(code)
 
     @area.get("/abort-described")
     def described() -> str:
+        """Abort with 403 and a description, which is escaped in the page."""
         abort(403, description=request.args["text"])
 
     @area.get("/abort-response")
     def with_response() -> str:
+        """Abort with a response that is made already."""
         abort(make_response("a response of its own", 409, {"X-Own": "yes"}))
 
     @area.get("/landed")
     def landed() -> str:
+        """Where the redirect of an error handler leads."""
         return "landed"
 
     @area.post("/form-key")
     def form_key() -> str:
+        """Read a key of the form: 400 if it is not there."""
         return request.form["wanted"]
 
     @area.get("/query-key")
     def query_key() -> str:
+        """Read a key of the query: 400 if it is not there."""
         return request.args["wanted"]
 
     @area.post("/json")
     def read_json() -> Response:
+        """Read JSON: 400 if it is none, 415 if it is not said to be."""
         return jsonify(found=request.get_json())
 
     @area.get("/none")
     def nothing() -> None:
+        """Return None, which no view may: 500."""
         return None
 
     @area.get("/wrong-type")
     def wrong_type() -> Any:
+        """Return a number, which no view may: 500."""
         return 7
 
     @area.get("/wrong-tuple")
     def wrong_tuple() -> Any:
+        """Return a tuple of four, which no view may: 500."""
         return "body", 200, {}, "one too many"
 
     @area.get("/stream")
     def stream() -> Response:
+        """A stream that fails behind its first block."""
+
         def generate() -> Iterator[str]:
             yield "the first block;"
             raise RuntimeError(request_text)
@@ -183,6 +198,7 @@ def _area() -> Blueprint:
 
     @area.get("/teardown")
     def in_teardown() -> str:
+        """Answer, and fail in a teardown function, when the response is made already."""
         g.fail_in_teardown = request.args["text"]
         g.teardown_key = request.args["key"]
         return "answered"
@@ -226,10 +242,12 @@ def _own() -> Blueprint:
 
     @own.get("/raise/<name>")
     def raised(name: str) -> str:
+        """As `/errors/raise/{name}`, with handlers of the blueprint's own, which come first."""
         _raise(name)
 
     @own.get("/abort/<int:code>")
     def aborted(code: int) -> str:
+        """As `/errors/abort/{code}`, with handlers of the blueprint's own for 404 and 428."""
         abort(code)
 
     return own
@@ -253,6 +271,7 @@ def _generic() -> Blueprint:
 
     @generic.get("/fail")
     def fail() -> str:
+        """Raise an exception that a handler for all exceptions turns into a response."""
         raise RuntimeError(request.args["text"])
 
     @generic.errorhandler(QuietError)
@@ -261,10 +280,12 @@ def _generic() -> Blueprint:
 
     @generic.get("/quiet")
     def quiet() -> str:
+        """Raise an exception whose handler gives no status: 200."""
         raise QuietError
 
     @generic.get("/abort/<int:code>")
     def aborted(code: int) -> str:
+        """Abort where there are handlers for all exceptions, all HTTP exceptions, and for 409."""
         abort(code)
 
     return generic
@@ -284,10 +305,12 @@ def _internal() -> Blueprint:
 
     @internal.get("/fail")
     def fail() -> str:
+        """Raise an exception that a handler for 500 is given, as the original of its own."""
         raise ValueError(request.args["text"])
 
     @internal.get("/abort")
     def aborted() -> str:
+        """Abort with 500, for which there is a handler; it has no original exception."""
         abort(500)
 
     return internal

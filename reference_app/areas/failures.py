@@ -73,11 +73,15 @@ def _area() -> Blueprint:
 
     @area.get("/raise/<kind>")
     def raised(kind: str) -> NoReturn:
+        """Raise an exception that is often not caught: 500, or what is no `Exception` goes to the
+        server."""
         g.left = kind
         raise KINDS[kind](request.args["text"])
 
     @area.get("/stream/<kind>")
     def stream(kind: str) -> Response:
+        """A stream that raises such an exception behind its first block, perhaps with a length
+        announced."""
         error = KINDS[kind](request.args["text"])
 
         def generate() -> Iterator[str]:
@@ -91,6 +95,7 @@ def _area() -> Blueprint:
 
     @area.get("/stream-at-once")
     def stream_at_once() -> Response:
+        """A stream that fails before its first block."""
         error = RuntimeError(request.args["text"])
 
         def generate() -> Iterator[str]:
@@ -102,6 +107,7 @@ def _area() -> Blueprint:
 
     @area.get("/logged/<how>")
     def logged(how: str) -> str:
+        """Fail, abort or answer, and note in the journal what is logged of it."""
         logger = current_app.logger
         g.log_handler = _Journal(request.args["key"])
         logger.addHandler(g.log_handler)
@@ -119,22 +125,27 @@ def _area() -> Blueprint:
 
     @area.get("/abort/retry")
     def retry() -> NoReturn:
+        """Abort with 503 and a time to wait; the handler answers as JSON and keeps the field."""
         abort(503, retry_after=120)
 
     @area.get("/abort/allow")
     def allow() -> NoReturn:
+        """Abort with 405 and a list of methods, which come back in `Allow`."""
         abort(405, valid_methods=["PUT", "DELETE"])
 
     @area.get("/cookies")
     def cookies() -> Response:
+        """The cookies of a request, malformed ones left out."""
         return jsonify(dict(request.cookies))
 
     @area.get("/text/<value>")
     def text(value: str) -> Response:
+        """The value in the path and the query, whatever bytes were in them."""
         return jsonify(value=value, query=dict(request.args))
 
     @area.post("/form")
     def form() -> Response:
+        """The fields of a form, malformed ones left out."""
         return jsonify(dict(request.form))
 
     @area.errorhandler(HTTPException)
@@ -167,10 +178,12 @@ def _outer() -> Blueprint:
 
     @inner.get("/error")
     def fail() -> NoReturn:
+        """Raise an exception in a blueprint within another, which has the handler."""
         raise NestedError
 
     @inner.get("/conflict")
     def conflict() -> NoReturn:
+        """Abort in a blueprint within another, where both have a handler: the inner one's."""
         abort(409)
 
     outer.register_blueprint(inner)

@@ -65,6 +65,8 @@ def _outer() -> Blueprint:
 
     @inner.get("/view")
     def view() -> str:
+        """A view in a blueprint within another: the hooks of both run, in the journal in their
+        order."""
         note("view")
         return "view"
 
@@ -117,6 +119,8 @@ def _area() -> Blueprint:
 
     @area.get("/view")
     def view() -> str:
+        """A view that a template answers for; a hook of the kind that the query names fails."""
+
         @after_this_request
         def once(response: Response) -> Response:
             _fail_if_asked("after-this-request")
@@ -126,14 +130,18 @@ def _area() -> Blueprint:
 
     @area.get("/handed-over")
     def handed_over() -> Response:
+        """What a hook has put in `g` and in the session before the view."""
         return jsonify(g=g.handed_over, session=session.get("handed over"))
 
     @area.get("/finished")
     def finished() -> tuple[str, int]:
+        """A response that is changed after the view: its body, a field, a cookie."""
         return "as the view made it", 201
 
     @area.get("/after-these")
     def after_these() -> str:
+        """Three functions for after this request, in their order, also if the view fails."""
+
         def later(name: str) -> None:
             @after_this_request
             def once(response: Response) -> Response:
@@ -149,15 +157,18 @@ def _area() -> Blueprint:
 
     @area.get("/signals")
     def signals() -> str:
+        """A view around which signals are sent; the journal has each."""
         note("view")
         return "view"
 
     @area.get("/signals/fail")
     def signals_fail() -> str:
+        """A view that fails, around which signals are sent; the journal has each."""
         raise HookError(request.args["text"])
 
     @area.get("/close-fails")
     def close_fails() -> Response:
+        """A response whose function for `close()` fails, when all of it is sent."""
         text, key = request.args["text"], request.args["key"]
 
         def close() -> None:
@@ -170,6 +181,8 @@ def _area() -> Blueprint:
 
     @area.get("/stream-close-fails")
     def stream_close_fails() -> Response:
+        """A stream that fails in its `finally`, when all of it is sent."""
+
         def generate() -> Iterator[str]:
             try:
                 yield "first;"

@@ -130,21 +130,26 @@ def _area() -> Blueprint:
 
     @area.get("/view")
     def view() -> str:
+        """A view with all hooks around it; the journal has each in its turn."""
         note("view")
         return "view"
 
     @area.get("/fail")
     def fail() -> str:
+        """A view that fails, with all hooks around it."""
         note("view")
         raise HookError("the view was asked to fail")
 
     @area.get("/handled")
     def handled() -> str:
+        """A view whose exception a handler turns into 418, with all hooks around it."""
         note("view")
         raise HandledError
 
     @area.get("/after-this")
     def after_this() -> str:
+        """A view that asks for a function after this request, which sets a field."""
+
         @after_this_request
         def once(response: Response) -> Response:
             note("after-this")
@@ -155,10 +160,14 @@ def _area() -> Blueprint:
 
     @area.get("/template")
     def template() -> str:
+        """A template with variables of the application, of the blueprint and of the view."""
         return _rendered()
 
     @area.get("/stream")
     def stream() -> Response:
+        """A stream of three blocks; the journal says that the hooks for after a request run before
+        them."""
+
         def generate() -> Iterator[str]:
             for number in (1, 2, 3):
                 note(f"block-{number}")
@@ -168,6 +177,8 @@ def _area() -> Blueprint:
 
     @area.get("/long-stream")
     def long_stream() -> Response:
+        """A stream of 16 MiB of dots that the client leaves; the journal says when it is closed."""
+
         def generate() -> Iterator[bytes]:
             try:
                 for _ in range(BLOCKS):
@@ -197,11 +208,14 @@ def _other() -> Blueprint:
 
     @other.get("/view")
     def view() -> str:
+        """A view of a blueprint that has no hooks of its own."""
         note("view")
         return "view"
 
     @other.get("/template")
     def template() -> str:
+        """A template with variables of the application and of the view, and none of another
+        blueprint."""
         return _rendered()
 
     return other
@@ -225,6 +239,7 @@ def _localised() -> Blueprint:
 
     @localised.get("/page/<int:number>")
     def page(**arguments: Any) -> Response:
+        """A view that has one variable of its URL as its argument; a hook has taken the other."""
         return jsonify(
             arguments=arguments,
             language=g.language,

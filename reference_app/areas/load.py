@@ -32,10 +32,10 @@ NOTED = 64 * 1024
 
 def register(app: Flask) -> None:
     """Serve the paths of this area in front of the application."""
-    app.wsgi_app = _Dispatcher(app.wsgi_app)  # type: ignore[method-assign]
+    app.wsgi_app = Middleware(app.wsgi_app)  # type: ignore[method-assign]
 
 
-class _Dispatcher:
+class Middleware:
     """Downloads and uploads, and the application for every other path."""
 
     def __init__(self, application: WSGIApplication) -> None:

@@ -75,10 +75,12 @@ def _mounted(flask_class: type[Flask]) -> Flask:
 
     @app.get("/")
     def index() -> Response:
+        """The root of an application that is mounted: its path and its `SCRIPT_NAME`."""
         return _where()
 
     @app.get("/view/<value>")
     def view(value: str) -> Response:
+        """A view of the mounted application, with URLs built there."""
         return _where(
             here=url_for("view", value="é"),
             external=url_for("view", value="x", _external=True),
@@ -86,6 +88,7 @@ def _mounted(flask_class: type[Flask]) -> Flask:
 
     @app.get("/folder/")
     def folder() -> Response:
+        """A folder of the mounted application: without its slash a redirect within it."""
         return _where()
 
     return app
@@ -98,10 +101,12 @@ def _subdomains(flask_class: type[Flask]) -> Flask:
 
     @app.get("/view")
     def bare() -> Response:
+        """Which of the rules for this host was chosen, and with which arguments."""
         return _where()
 
     @app.get("/view", subdomain="fixed")
     def fixed() -> Response:
+        """Which of the rules for this host was chosen, and with which arguments."""
         return _where(
             here=url_for("fixed"),
             variable=url_for("variable", room="red"),
@@ -110,10 +115,12 @@ def _subdomains(flask_class: type[Flask]) -> Flask:
 
     @app.get("/view", subdomain="<room>")
     def variable(room: str) -> Response:
+        """Which of the rules for this host was chosen, and with which arguments."""
         return _where()
 
     @app.get("/folder/", subdomain="<room>")
     def folder(room: str) -> Response:
+        """A folder on a subdomain: without its slash a redirect on the same host."""
         return _where()
 
     return app
@@ -125,14 +132,17 @@ def _hosts(flask_class: type[Flask]) -> Flask:
 
     @app.get("/view", host=f"one{HOSTS}")
     def one() -> Response:
+        """Which of the rules for this host was chosen, and with which arguments."""
         return _where(here=url_for("one"), other=url_for("other", name="two"))
 
     @app.get("/view", host=f"<name>{HOSTS}")
     def other(name: str) -> Response:
+        """Which of the rules for this host was chosen, and with which arguments."""
         return _where()
 
     @app.get("/view", host=f"one{HOSTS}:8443")
     def with_port() -> Response:
+        """Which of the rules for this host was chosen, and with which arguments."""
         return _where()
 
     return app

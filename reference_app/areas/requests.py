@@ -166,18 +166,23 @@ def _blueprint(prefix: str) -> Blueprint:
 
     @area.route("/show/<path:names>", methods=METHODS)
     def show(names: str) -> Response:
+        """The attributes of the request that the path names, bytes as latin-1, files by their
+        hashes."""
         return jsonify({name: shown(getattr(request, name)) for name in names.split("/")})
 
     @area.route("/steps", methods=METHODS)
     def steps() -> Response:
+        """Get at the body by the steps that the query names, and say what each gave."""
         return jsonify([shown(STEPS[step]()) for step in request.args.getlist("do")])
 
     @area.post("/unread")
     def unread() -> str:
+        """Answer without looking at the body."""
         return "the body was not looked at"
 
     @area.post("/digest")
     def digest() -> Response:
+        """Read the body in blocks, and give its size and its hash."""
         size, found = 0, hashlib.sha256()
         while block := request.stream.read(BLOCK):
             size += len(block)
@@ -186,6 +191,7 @@ def _blueprint(prefix: str) -> Blueprint:
 
     @area.post("/saved")
     def saved() -> Response:
+        """Save the files of a form, and give their hashes by the names of their fields."""
         digests = {}
         with tempfile.TemporaryDirectory() as folder:
             for name, file in request.files.items():
@@ -196,6 +202,7 @@ def _blueprint(prefix: str) -> Blueprint:
 
     @area.get("/under/<path:rest>")
     def under(rest: str) -> Response:
+        """What the request says of its path, its URL and its query."""
         return jsonify(
             path=request.path,
             full_path=request.full_path,
@@ -206,6 +213,7 @@ def _blueprint(prefix: str) -> Blueprint:
 
     @area.get("/typed")
     def typed() -> Response:
+        """Read a number from the query in the ways that there are."""
         return jsonify(
             number=request.args.get("number", type=int),
             or_default=request.args.get("number", 7, type=int),
@@ -215,6 +223,7 @@ def _blueprint(prefix: str) -> Blueprint:
 
     @area.get("/field/<name>")
     def field(name: str) -> Response:
+        """Find a field by a name, whatever its case."""
         return jsonify(
             found=request.headers.get(name),
             contained=name in request.headers,
@@ -223,6 +232,7 @@ def _blueprint(prefix: str) -> Blueprint:
 
     @area.get("/accept/<kind>")
     def accept(kind: str) -> Response:
+        """Choose among offers by an `Accept` field."""
         accepted = getattr(request, f"accept_{kind}")
         offers = request.args.getlist("offer")
         return jsonify(
@@ -233,31 +243,38 @@ def _blueprint(prefix: str) -> Blueprint:
 
     @area.get("/conditions")
     def conditions() -> Response:
+        """The conditions of a request: entity tags, dates, the range."""
         return jsonify(_conditions())
 
     @area.get("/authorization")
     def authorization() -> Response:
+        """The credentials of a request, taken apart, or null."""
         return jsonify(found=_authorization())
 
     @area.get("/cache-control")
     def cache_control() -> Response:
+        """The cache directives of a request."""
         control = request.cache_control
         return jsonify(no_cache=control.no_cache, max_age=control.max_age)
 
     @area.post("/cookie")
     def set_cookie() -> Response:
+        """Set a cookie to the text in the body."""
         response = make_response("set")
         response.set_cookie("value", request.get_json())
         return response
 
     @area.get("/matched/<int:number>/<word>")
     def matched(number: int, word: str) -> Response:
+        """The rule that was matched: its endpoint, its blueprints, its arguments, as seen by a hook
+        as well."""
         return _matched(number=number, word=word)
 
     inner = Blueprint("inner", __name__, url_prefix="/inner")
 
     @inner.get("/matched")
     def matched_within() -> Response:
+        """The rule that was matched in a blueprint within another."""
         return _matched()
 
     area.register_blueprint(inner)

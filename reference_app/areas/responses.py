@@ -90,10 +90,12 @@ BODIES: dict[str, Callable[[], Any]] = {
 def _add_bodies(area: Blueprint) -> None:
     @area.get("/body/<kind>")
     def body(kind: str) -> Any:
+        """Return what the kind says, of all that a view may return."""
         return BODIES[kind]()
 
     @area.get("/json-types")
     def json_types() -> Response:
+        """JSON of what JSON has no type for: dates, decimals, UUIDs."""
         return jsonify(
             datetime=MOMENT,
             date=date(2024, 2, 29),
@@ -104,6 +106,7 @@ def _add_bodies(area: Blueprint) -> None:
 
     @area.get("/type/<name>")
     def content_type(name: str) -> Response:
+        """Text or bytes with a content type of their own."""
         if name == "text":
             return Response("a,b", mimetype="text/csv")
         if name == "binary":
@@ -112,20 +115,24 @@ def _add_bodies(area: Blueprint) -> None:
 
     @area.get("/status/<int:code>")
     def status(code: int) -> Any:
+        """A body with the status in the path."""
         return Response("body", status=code, mimetype="text/plain")
 
     @area.route("/without-body/<int:code>", methods=["GET", "DELETE"])
     def without_body(code: int) -> Any:
+        """Return a body with a status that has none: nothing of it is sent."""
         return "this must not be sent", code
 
     @area.get("/replaced")
     def replaced() -> Response:
+        """A response whose body was replaced by a longer one, with its length."""
         response = make_response("short")
         response.data = TEXT * 10
         return response
 
     @area.get("/encoded")
     def encoded() -> Response:
+        """Lines of seven digits, 4096 bytes, which are compressed already and say so."""
         response = Response(gzip.compress(pattern(4096), mtime=0), mimetype="text/plain")
         response.content_encoding = "gzip"
         response.vary.add("Accept-Encoding")
@@ -133,12 +140,14 @@ def _add_bodies(area: Blueprint) -> None:
 
     @area.get("/compressible")
     def compressible() -> Response:
+        """A body that would compress well, and that nobody compresses."""
         return Response(b"again and again, " * 2000, mimetype="text/plain")
 
 
 def _add_heads(area: Blueprint) -> None:
     @area.get("/fields/caching")
     def caching() -> Response:
+        """Fields for caches."""
         response = Response("cached")
         response.cache_control.public = True
         response.cache_control.max_age = 3600
@@ -151,6 +160,7 @@ def _add_heads(area: Blueprint) -> None:
 
     @area.get("/fields/challenge")
     def challenge() -> Response:
+        """Two challenges, in two fields of a name."""
         response = Response("who are you?", status=401)
         response.headers.add("WWW-Authenticate", 'Basic realm="a, b", charset="UTF-8"')
         response.headers.add("WWW-Authenticate", 'Bearer realm="wsgi-conform"')
@@ -158,6 +168,7 @@ def _add_heads(area: Blueprint) -> None:
 
     @area.get("/fields/representation")
     def representation() -> Response:
+        """Fields of a representation, some with characters that have to be encoded."""
         response = Response("repr\xe9sentation", mimetype="text/plain")
         response.content_language.update(["cy", "en-GB"])
         response.content_location = "/response/fields/\xe9"
@@ -168,18 +179,21 @@ def _add_heads(area: Blueprint) -> None:
 
     @area.get("/fields/unavailable")
     def unavailable() -> Response:
+        """503 with the time to wait."""
         response = Response("later", status=503)
         response.retry_after = 120
         return response
 
     @area.get("/fields/not-allowed")
     def not_allowed() -> Response:
+        """405 with the methods that are allowed."""
         response = Response("not so", status=405)
         response.allow.update(["GET", "PATCH"])
         return response
 
     @area.get("/fields/changed")
     def changed() -> Response:
+        """Fields that were set, added, removed and replaced, whatever the case of their names."""
         response = Response("changed", headers={"X-Set": "first", "X-Removed": "1"})
         response.headers["x-SET"] = "second"
         response.headers.add("X-Added", "1")
@@ -191,14 +205,17 @@ def _add_heads(area: Blueprint) -> None:
 
     @area.get("/fields/long")
     def long_field() -> Response:
+        """A field whose value is 8192 bytes long."""
         return Response("long", headers={"X-Long": "0123456789abcdef" * 512})
 
     @area.get("/fields/many")
     def many_fields() -> Response:
+        """Eighty fields."""
         return Response("many", headers=[(f"X-Number-{n}", str(n)) for n in range(80)])
 
     @area.get("/injected/<place>")
     def injected(place: str) -> Response:
+        """Put a line end into a field or a location: 500; into a cookie: it is quoted."""
         value = "a\r\nX-Injected: yes\r\n\r\ninjected"
         if place == "location":
             return redirect(f"/{value}")
@@ -211,11 +228,14 @@ def _add_heads(area: Blueprint) -> None:
 
     @area.get("/redirect")
     def redirected() -> Response:
+        """Redirect to where the query says."""
         # Everything but the code comes from the query, as in applications that redirect back.
         return redirect(request.args["to"], code=int(request.args.get("code", "302")))
 
     @area.route("/conditional", methods=["GET", "POST"])
     def conditional() -> Response:
+        """A representation with an entity tag and a date: whole, or 304, or 412, as the request
+        asks."""
         response = Response("the representation", mimetype="text/plain")
         response.set_etag("v1", weak="weak" in request.args)
         response.last_modified = MOMENT
@@ -241,18 +261,21 @@ def _add_cookies(area: Blueprint) -> None:
 
     @area.get("/cookie/attributes/<name>")
     def attribute(name: str) -> Response:
+        """Set a cookie with the attribute of that name."""
         response = Response("set")
         response.set_cookie("name", "value", **attributes[name])
         return response
 
     @area.get("/cookie/deleted")
     def deleted() -> Response:
+        """Delete a cookie."""
         response = Response("deleted")
         response.delete_cookie("name", path="/response", domain="wsgi-conform.test")
         return response
 
     @area.get("/cookie/several")
     def several() -> Response:
+        """Set ten cookies, and one of them again for another path."""
         response = Response("set")
         for number in range(10):
             response.set_cookie(f"c{number}", str(number), expires=MOMENT)
@@ -261,6 +284,7 @@ def _add_cookies(area: Blueprint) -> None:
 
     @area.post("/cookie/value")
     def value() -> Response:
+        """Set a cookie to the body, and give the value that came."""
         response = jsonify(found=request.cookies.get("name"))
         response.set_cookie("name", request.get_data(as_text=True))
         return response
@@ -269,6 +293,7 @@ def _add_cookies(area: Blueprint) -> None:
 def _add_streams(area: Blueprint) -> None:
     @area.get("/stream/held/<kind>")
     def held(kind: str) -> Response:
+        """Two events, the second held back until another request comes."""
         key = request.args["key"]
         patience = float(request.args.get("patience", PATIENCE_S))
 
@@ -284,11 +309,13 @@ def _add_streams(area: Blueprint) -> None:
 
     @area.get("/stream/release")
     def release() -> Response:
+        """Let the stream of that key go on, and say whether it was there."""
         patience = float(request.args.get("patience", PATIENCE_S))
         return jsonify(met=journal.meet(request.args["key"], 2, patience))
 
     @area.get("/stream/noted")
     def noted() -> Response:
+        """A stream that says in the journal when it begins, ends and is closed."""
         key = request.args["key"]
 
         def generate() -> Iterator[str]:
@@ -303,6 +330,11 @@ def _add_streams(area: Blueprint) -> None:
 
     @area.get("/stream/big")
     def big() -> Response:
+        """A stream of 1052602 bytes in pieces of very different sizes, empty ones among them.
+
+        Its content is lines of seven digits, which count from 0.
+        """
+
         def generate() -> Iterator[bytes]:
             content = memoryview(pattern(sum(PIECES)))
             for size in PIECES:

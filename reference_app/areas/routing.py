@@ -41,83 +41,103 @@ def _blueprint() -> Blueprint:
 
     @area.get("/plain")
     def plain() -> Response:
+        """A path without a variable."""
         return _echo()
 
     @area.get("/folder/")
     def folder() -> Response:
+        """A path with a slash at its end: without it a redirect, which keeps the query."""
         return jsonify(endpoint=request.endpoint, query=request.query_string.decode())
 
     @area.get("/string/<value>")
     def string(value: str) -> Response:
+        """A variable that is any text without a slash."""
         return _echo(value=value)
 
     @area.get("/string-of-two/<string(length=2):value>")
     def string_of_two(value: str) -> Response:
+        """A variable of two characters."""
         return _echo(value=value)
 
     @area.get("/int/<int:value>")
     def integer(value: int) -> Response:
+        """A variable that is an integer, and not a negative one."""
         return _echo(value=value)
 
     @area.get("/small-int/<int(min=1, max=9):value>")
     def small_integer(value: int) -> Response:
+        """A variable that is an integer from 1 to 9."""
         return _echo(value=value)
 
     @area.get("/float/<float:value>")
     def real(value: float) -> Response:
+        """A variable that is a number with a point."""
         return _echo(value=value)
 
     @area.get("/path/<path:value>")
     def path(value: str) -> Response:
+        """A variable that may have slashes."""
         return _echo(value=value)
 
     @area.get("/uuid/<uuid:value>")
     def uuid(value: UUID) -> Response:
+        """A variable that is a UUID."""
         return _echo(value=value)
 
     @area.get("/any/<any(red, green):value>")
     def any_of(value: str) -> Response:
+        """A variable that is one of two words."""
         return _echo(value=value)
 
     @area.get("/list/<list:value>")
     def custom(value: list[str]) -> Response:
+        """A variable by the application's own converter: parts joined by `+`."""
         return _echo(value=value)
 
     @area.get("/two/<int:first>/<second>")
     def two(first: int, second: str) -> Response:
+        """Two variables of different types."""
         return _echo(first=first, second=second)
 
     @area.get("/priority/<value>")
     def priority_variable(value: str) -> Response:
+        """A variable where there is also a fixed word, which comes first."""
         return _echo(value=value)
 
     @area.get("/priority/fixed")
     def priority_fixed() -> Response:
+        """A fixed word where there is also a variable."""
         return _echo()
 
     @area.get("/default/", defaults={"page": 1})
     @area.get("/default/<int:page>")
     def default(page: int) -> Response:
+        """A rule with a default: its URL is the shorter one, to which the longer redirects."""
         return _echo(page=page)
 
     @area.route("/methods", methods=["GET", "POST"])
     def get_or_post() -> Response:
+        """The method, of a rule for GET and POST."""
         return jsonify(endpoint=request.endpoint, method=request.method)
 
     @area.route("/methods", methods=["PUT", "PATCH", "DELETE"])
     def other_methods() -> Response:
+        """The method, of another rule with the same path, for PUT, PATCH and DELETE."""
         return jsonify(endpoint=request.endpoint, method=request.method)
 
     @area.route("/custom-method", methods=["PROPFIND"])
     def propfind() -> Response:
+        """A method that HTTP itself does not define."""
         return jsonify(endpoint=request.endpoint, method=request.method)
 
     @area.get("/query")
     def query() -> Response:
+        """All values of the query by their names."""
         return jsonify({name: request.args.getlist(name) for name in request.args})
 
     @area.get("/url-for")
     def built() -> Response:
+        """URLs built by `url_for`, of every kind."""
         return jsonify(
             plain=url_for(".plain"),
             integer=url_for(".integer", value=42),

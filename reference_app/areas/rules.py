@@ -79,6 +79,7 @@ def _converters() -> Blueprint:
 
     @rules.get("/built/text")
     def built_text() -> Response:
+        """URLs built with the value of the query, in the path and in the query."""
         value = request.args["value"]
         return jsonify(
             in_path=url_for(".text", value=value),
@@ -87,10 +88,12 @@ def _converters() -> Blueprint:
 
     @rules.get("/query")
     def query() -> Response:
+        """All values of the query by their names."""
         return jsonify({name: request.args.getlist(name) for name in request.args})
 
     @rules.get("/built")
     def built() -> Response:
+        """URLs built with lists, schemes, anchors, methods and values that have to be converted."""
         return jsonify(
             list=url_for(".query", tag=["a", "b"], other=None),
             scheme=url_for(".query", _scheme="https"),
@@ -138,16 +141,19 @@ def _matching() -> Blueprint:
 
     @rules.route("/own-options", methods=["GET", "OPTIONS"])
     def own_options() -> Response:
+        """A view that answers OPTIONS itself."""
         response = echo()
         response.headers["X-Method"] = request.method
         return response
 
     @rules.get("/no-options", provide_automatic_options=False)
     def no_options() -> Response:
+        """A view for which OPTIONS is not answered automatically: 405."""
         return echo()
 
     @rules.get("/seen-method")
     def seen_method() -> Response:
+        """The method that the view sees, which for a HEAD request is HEAD."""
         response = echo()
         response.headers["X-Method"] = request.method
         return response
@@ -156,6 +162,7 @@ def _matching() -> Blueprint:
 
     @rules.route("/folders/<value>/", methods=["GET", "POST"])
     def folder(value: str) -> Response:
+        """A folder with a variable: without its slash a redirect that keeps query and method."""
         return jsonify(
             endpoint=request.endpoint,
             value=value,
@@ -174,6 +181,7 @@ def _matching() -> Blueprint:
 
     @rules.get("/build-only")
     def build_only() -> Response:
+        """The URL of a rule that is for building only."""
         return jsonify(url=url_for(".elsewhere", value="x"))
 
     return rules
@@ -186,6 +194,7 @@ def _outer() -> Blueprint:
 
     @inner.get("/view")
     def view() -> Response:
+        """A view of a blueprint within another, with URLs built relative to it."""
         return jsonify(
             endpoint=request.endpoint,
             blueprints=request.blueprints,
@@ -195,6 +204,7 @@ def _outer() -> Blueprint:
 
     @outer.get("/view", endpoint="view")
     def outer_view() -> Response:
+        """A view of the outer blueprint."""
         return echo()
 
     outer.register_blueprint(inner)
@@ -207,6 +217,7 @@ def _tenant() -> Blueprint:
 
     @tenant.get("/desk/<int:number>")
     def desk(tenant: str, number: int) -> Response:
+        """A view of a blueprint that is registered twice, once with a variable in its prefix."""
         return jsonify(
             endpoint=request.endpoint,
             tenant=tenant,

@@ -122,41 +122,49 @@ def _injection() -> Blueprint:
 
     @area.get("/header")
     def header() -> Response:
+        """Put the text in a field: 500 if it has a line end."""
         response = make_response("answered")
         response.headers["X-Value"] = request.args["text"]
         return response
 
     @area.get("/header-in-tuple")
     def header_in_tuple() -> tuple[str, int, dict[str, str]]:
+        """Put the text in a field, by a tuple: 500 if it has a line end."""
         return "answered", 200, {"X-Value": request.args["text"]}
 
     @area.get("/header-added")
     def header_added() -> Response:
+        """Add the text as a field: 500 if it has a line end."""
         response = make_response("answered")
         response.headers.add("X-Value", request.args["text"])
         return response
 
     @area.get("/location")
     def location() -> Response:
+        """Redirect to the text: 500 if it has a line end."""
         return redirect(request.args["text"])
 
     @area.get("/content-type")
     def content_type() -> Response:
+        """Make the text the content type: 500 if it has a line end."""
         return Response("answered", content_type=request.args["text"])
 
     @area.get("/cookie-value")
     def cookie_value() -> Response:
+        """Set a cookie to the text, which is quoted."""
         response = make_response("answered")
         response.set_cookie("value", request.args["text"])
         return response
 
     @area.get("/download-name")
     def download_name() -> Response:
+        """Offer a file to be saved under the text as its name, which is quoted."""
         name = request.args["text"]
         return send_file(BytesIO(b"answered"), "text/plain", as_attachment=True, download_name=name)
 
     @area.get("/status")
     def status() -> Response:
+        """Make the text the status line: what is behind a line end is dropped."""
         return Response("answered", status=request.args["text"])
 
     return area
@@ -168,20 +176,24 @@ def _markup() -> Blueprint:
 
     @area.get("/description")
     def description() -> str:
+        """Abort with the text as the description, which is escaped."""
         abort(400, description=request.args["text"])
 
     @area.get("/template")
     def template() -> str:
+        """Put the text in a template, which escapes it."""
         return render_template_string("<p>{{ text }}</p>", text=request.args["text"])
 
     @area.get("/script")
     def script() -> str:
+        """Put the text in a script, as JSON that cannot end it."""
         return render_template_string(
             "<script>const text = {{ text|tojson }}</script>", text=request.args["text"]
         )
 
     @area.get("/redirect")
     def redirected() -> Response:
+        """Redirect to the text, and name it in the page, escaped."""
         return redirect(request.args["text"])
 
     return area
@@ -193,6 +205,7 @@ def _elsewhere() -> Blueprint:
 
     @area.get("/files/<path:name>")
     def file(name: str) -> Response:
+        """A file of a folder; 404 for all that is not in it."""
         # Made at the first request: the image of a container cannot be written to but in /tmp.
         root = Path(tempfile.gettempdir()) / "wsgi-conform-security"
         inside = root / "inside"
@@ -203,14 +216,17 @@ def _elsewhere() -> Blueprint:
 
     @area.get("/branch/")
     def branch() -> str:
+        """A folder, to which requests without the slash are redirected."""
         return "branch"
 
     @area.get("/url")
     def url() -> Response:
+        """A URL built for this host, and the root that the request has."""
         return jsonify(url=url_for(".branch", _external=True), root=request.url_root)
 
     @area.get("/cookies")
     def cookies() -> Response:
+        """The cookies of a request, and two with the prefixes that browsers guard."""
         response = jsonify(request.cookies)
         response.set_cookie("__Host-id", "1", secure=True, httponly=True, samesite="Lax")
         response.set_cookie(
@@ -220,6 +236,7 @@ def _elsewhere() -> Blueprint:
 
     @area.get("/process-environment")
     def process_environment() -> Response:
+        """The names of the environment variables that have the text in their values."""
         # What a CGI script would find there, and what libraries read that know nothing of WSGI.
         return jsonify(
             sorted(name for name, value in os.environ.items() if request.args["text"] in value)

@@ -85,16 +85,19 @@ def _configured(flask_class: type[Flask]) -> Flask:
 
     @app.get(f"{CONFIGURED}/values")
     def read() -> Response:
+        """The values of the session whose cookie is configured otherwise."""
         return jsonify(dict(session))
 
     @app.post(f"{CONFIGURED}/values")
     def write() -> Response:
+        """Put JSON in the session whose cookie is configured otherwise, perhaps for longer."""
         session.update(request.get_json())
         session.permanent = "permanent" in request.args
         return jsonify(dict(session))
 
     @app.post(f"{CONFIGURED}/clear")
     def clear() -> str:
+        """Clear the session whose cookie is configured otherwise."""
         session.clear()
         return "cleared"
 
@@ -107,10 +110,12 @@ def _keyless(flask_class: type[Flask]) -> Flask:
 
     @app.get(f"{KEYLESS}/values")
     def read() -> Response:
+        """The values of a session without a key to sign with: there are none."""
         return jsonify(dict(session))
 
     @app.post(f"{KEYLESS}/values")
     def write() -> str:
+        """Write to a session without a key to sign with: 500."""
         session["value"] = 1
         return "written"
 
@@ -127,6 +132,7 @@ def _lasting(flask_class: type[Flask]) -> Flask:
 
     @app.get(f"{LASTING}/values")
     def read() -> Response:
+        """The types and values of a session whose cookie does not expire."""
         return jsonify(
             {name: [type(value).__name__, str(value)] for name, value in session.items()}
         )
@@ -150,33 +156,41 @@ def _blueprint() -> Blueprint:
 
     @area.get("/values")
     def read() -> Response:
+        """The values of the session; none if the cookie is missing, forged or expired."""
         return jsonify(dict(session))
 
     @area.post("/values")
     def write() -> Response:
+        """Put the JSON of the body in the session, and give its values."""
         session.update(request.get_json())
         return jsonify(dict(session))
 
     @area.get("/untouched")
     def untouched() -> str:
+        """Do not look at the session: nothing is said of it in the response."""
         return "the session was not looked at"
 
     @area.post("/clear")
     def clear() -> str:
+        """Clear the session, which deletes the cookie."""
         session.clear()
         return "cleared"
 
     @area.post("/pop/<name>")
     def pop(name: str) -> Response:
+        """Take a value out of the session, and give it or null."""
         return jsonify(found=session.pop(name, None))
 
     @area.post("/permanent/<int:permanent>")
     def permanent(permanent: int) -> Response:
+        """Have the session last beyond the browser's, or not."""
         session.permanent = bool(permanent)
         return jsonify(permanent=session.permanent)
 
     @area.post("/append")
     def append() -> Response:
+        """Append to a list in the session, which is noticed only if the query says that it was
+        modified."""
         session["items"].append("more")
         if "modified" in request.args:
             session.modified = True
@@ -184,6 +198,7 @@ def _blueprint() -> Blueprint:
 
     @area.post("/change/<way>")
     def change(way: str) -> Response:
+        """Change the session in one of the ways that a dictionary has."""
         changed: dict[str, Any] = session  # type: ignore[assignment]
         if way == "setdefault":
             changed.setdefault("other", 2)
@@ -197,22 +212,26 @@ def _blueprint() -> Blueprint:
 
     @area.get("/varied")
     def varied() -> Response:
+        """Read the session in a response that varies by another field already."""
         response = jsonify(dict(session))
         response.headers["Vary"] = "Accept-Language"
         return response
 
     @area.post("/flash-now")
     def flash_now() -> Response:
+        """Flash a message, and get it in the same request."""
         flash("now")
         return jsonify(get_flashed_messages(with_categories=True))
 
     @area.post("/types")
     def write_types() -> str:
+        """Put a value of each type in the session that JSON has none for."""
         session.update(TYPES)
         return "written"
 
     @area.get("/types")
     def read_types() -> Response:
+        """Whether these values come back as they were, and of which type."""
         return jsonify(
             {
                 name: {
@@ -225,14 +244,17 @@ def _blueprint() -> Blueprint:
 
     @area.get("/seen-before")
     def seen_before() -> Response:
+        """The value that a hook saw before the view."""
         return jsonify(seen=g.seen_before)
 
     @area.post("/written-after")
     def written_after() -> str:
+        """A session that a hook writes to after the view."""
         return "written after this"
 
     @area.post("/beside")
     def beside() -> Response:
+        """Write to the session, and set another cookie."""
         session["value"] = request.args["value"]
         response = make_response("two cookies")
         response.set_cookie("beside", request.args["value"])
@@ -240,22 +262,27 @@ def _blueprint() -> Blueprint:
 
     @area.post("/fail")
     def fail() -> str:
+        """Write to the session, and fail: what was written is kept all the same."""
         session["value"] = request.args["value"]
         raise RuntimeError("this view always fails")
 
     @area.post("/flash")
     def flash_messages() -> str:
+        """Flash the messages in the body, each with its category."""
         for message, category in request.get_json():
             flash(message, category)
         return "flashed"
 
     @area.get("/flashed")
     def flashed() -> Response:
+        """Get the flashed messages, and again, which gives the same in this request and none in the
+        next."""
         first = get_flashed_messages(with_categories=True)
         return jsonify(first=first, again=get_flashed_messages(with_categories=True))
 
     @area.get("/flashed-errors")
     def flashed_errors() -> Response:
+        """Get the flashed messages of one category."""
         return jsonify(
             get_flashed_messages(category_filter=["error"]),
         )

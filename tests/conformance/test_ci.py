@@ -439,8 +439,8 @@ def test_what_is_called_is_what_the_command_takes(
     job.program("wsgi-conform", COMMAND)
     job.run(merge_step("merge the results"))
     run, merge = job.called()
-    cli._parser().parse_args(run[run.index("run") :])
-    cli._parser().parse_args(merge)
+    cli.make_parser().parse_args(run[run.index("run") :])
+    cli.make_parser().parse_args(merge)
 
 
 def test_a_real_run_and_its_merge(

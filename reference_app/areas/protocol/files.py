@@ -135,7 +135,11 @@ _LENGTHS = {"length": 1000, "range": 1000, "too-short": 1000, "whole-length": le
 
 @at("file")
 def send_file(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Send a file by `wsgi.file_wrapper`; X-File-Wrapper says whether the server offers one."""
+    """Send a file by `wsgi.file_wrapper`; X-File-Wrapper says whether the server offers one.
+
+    The file has the bytes from 0 to 255, 1024 times over. What it is, where it stands and what
+    else is done with it, the query says.
+    """
     kind = argument(environ, "kind")
     wrapper = environ.get("wsgi.file_wrapper")
     headers = [BINARY, ("X-File-Wrapper", "present" if wrapper else "absent")]
