@@ -67,6 +67,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("wsgi-conform", "conformance of a WSGI server")
     group.addoption("--wsgi-server", metavar="NAME", help="the deployment to judge")
     group.addoption("--wsgi-backend", choices=("process", "docker"), default="process")
+    group.addoption("--wsgi-engine", metavar="URL", help="the container engine, if not the usual")
     group.addoption("--wsgi-url", metavar="URL", help="judge what already runs there")
     group.addoption("--wsgi-compose", metavar="FILE", type=Path, help="the registry of servers")
     group.addoption("--wsgi-expectations", metavar="DIR", type=Path, default=expectations.DIRECTORY)
@@ -89,7 +90,11 @@ class Run:
         self._prepared: bool = option.wsgi_prepared
         self._directory: Path = option.wsgi_expectations
         self._backend = make_backend(
-            option.wsgi_backend, option.wsgi_url, option.wsgi_framework, option.wsgi_owner
+            option.wsgi_backend,
+            option.wsgi_url,
+            option.wsgi_framework,
+            option.wsgi_owner,
+            option.wsgi_engine,
         )
         self._deployment: Deployment | None = None
         self._performances: Performances | None = None
@@ -230,7 +235,7 @@ class Run:
 
 
 def make_backend(
-    name: str, url: str | None, framework: str, owned_by: str | None
+    name: str, url: str | None, framework: str, owned_by: str | None, engine: str | None = None
 ) -> backends.Backend:
     """The backend of that name; a URL means that nothing is started."""
     if url is not None:
@@ -239,7 +244,7 @@ def make_backend(
         # Imported here, because the Docker SDK takes longer to import than all the rest.
         from conformance.backends.docker import DockerBackend
 
-        return DockerBackend(framework, owned_by)
+        return DockerBackend(framework, owned_by, engine)
     from conformance.backends.process import ProcessBackend
 
     return ProcessBackend(framework, owned_by)

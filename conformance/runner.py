@@ -294,6 +294,8 @@ class Runner:
             options["url"] = plan.url
         else:
             options["backend"] = plan.backend.name
+        if (engine := plan.backend.engine_of(server)) is not None:
+            options["engine"] = engine
         if plan.compose is not None:
             options["compose"] = plan.compose
         command += [f"--wsgi-{name}={value}" for name, value in options.items()]

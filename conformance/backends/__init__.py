@@ -163,6 +163,10 @@ class Backend(ABC):
         :raises BackendError: it cannot even be started.
         """
 
+    def engine_of(self, server: Server) -> str | None:
+        """The container engine that has it, where there are several; None for the usual one."""
+        return None
+
     def pythons(self, server: Server) -> list[str]:
         """The Pythons, as "3.13", that are here for it: its own first, then the others.
 

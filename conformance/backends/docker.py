@@ -48,18 +48,20 @@ from conformance.backends import (
 from conformance.backends.compose_service import container_settings, duration
 from conformance.backends.engine import (
     ENGINE_TIMEOUT_S,
+    LOOPBACK,
     Run,
     compose_version,
     connect,
     engine_errors,
+    host_of,
     last_lines,
+    published_at,
     reason,
     run,
 )
 from conformance.backends.leftovers import OWNER_LABEL, RUN_LABEL, SERVER_LABEL, Owner, is_leftover
 from conformance.registry import Server, compose_variables, interpolate, load
 
-HOST = "127.0.0.1"
 #: Where a server listens inside its container: compose.yaml's default for WSGI_PORT.
 CONTAINER_PORT = 8000
 
@@ -100,8 +102,9 @@ class DockerDeployment(Deployment):
         self._kept_log = ""
         self._container: Container | None = None
         # Not left to the engine, which would choose another port at each restart.
-        self._port = ports.reserve(HOST, port)
-        self.address = Address(HOST, self._port.number)
+        # Of another machine's ports nothing is known here, but what this one uses is left alone.
+        self._port = ports.reserve(LOOPBACK, port)
+        self.address = Address(backend.host, self._port.number)
         try:
             self._until_published(self._create_and_start)
         except BaseException:
@@ -356,12 +359,17 @@ class DockerBackend(Backend):
     :param framework: the framework in the images, `reference` or `flask`.
     :param run_id: names this run's containers, whichever of its processes starts them; by default
         a run is one process.
+    :param engine: as for `engine.connect`.
     """
 
     name = "docker"
 
-    def __init__(self, framework: str = "reference", run_id: str | None = None) -> None:
+    def __init__(
+        self, framework: str = "reference", run_id: str | None = None, engine: str | None = None
+    ) -> None:
         self.framework = framework
+        self.engine = engine
+        self.host = published_at(engine)
         self.run_id = run_id or str(Owner.current())
         # Of the variables that Compose would see, those that place a local process are not meant
         # for a container: it listens where its port is published from.
@@ -381,7 +389,7 @@ class DockerBackend(Backend):
         """
         with self._lock:
             if self._client is None:
-                self._client = connect()
+                self._client = connect(self.engine)
             return self._client
 
     def prepare(self, servers: Sequence[Server]) -> dict[str, str]:
@@ -496,6 +504,8 @@ class DockerBackend(Backend):
             "DOCKER_BUILDKIT": "1",
             "BUILDKIT_PROGRESS": "plain",
         }
+        if self.engine is not None:
+            environment["DOCKER_HOST"] = host_of(self.engine)
         source, *overriding = files
         with build_context.beside(source) as first:
             named = [word for file in (first, *overriding) for word in ("--file", str(file))]

@@ -12,6 +12,7 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import requests
 from docker import DockerClient, from_env
@@ -24,27 +25,76 @@ from conformance.backends import BackendError, EngineUnavailable
 #: or runs other suites at the same time answers late, and that is nothing to fail for.
 ENGINE_TIMEOUT_S = 60
 CONNECT_TIMEOUT_S = 10
+LOOPBACK = "127.0.0.1"
+
+#: The commands that `run` has under way.
+_running: set[subprocess.Popen[bytes]] = set()
 
 
-def connect() -> DockerClient:
-    """A client of the engine that the `docker` command would use.
+def connect(engine: str | None = None) -> DockerClient:
+    """A client of an engine.
 
+    :param engine: where it listens, as unix:///PATH or tcp://HOST:PORT, or a Docker context's name;
+        None for the one that the `docker` command would use.
     :raises EngineUnavailable: none answers; says what was tried and what to do.
     """
-    tried = "the current Docker context"
+    tried = "the current Docker context" if engine is None else f"--engine {engine}"
     try:
-        host, tried = _where()
+        host, tried = _where() if engine is None else (host_of(engine), tried)
         if host.startswith("unix://"):
             # Tried first without the SDK, which wraps a plain refusal in three others, and leaves
             # its socket open.
             with socket.socket(socket.AF_UNIX) as trying:
                 trying.settimeout(CONNECT_TIMEOUT_S)
                 trying.connect(host.removeprefix("unix://"))
-        client = from_env(timeout=CONNECT_TIMEOUT_S, max_pool_size=32)
+        if engine is None:
+            client = from_env(timeout=CONNECT_TIMEOUT_S, max_pool_size=32)
+        else:
+            context = None if "://" in engine else ContextAPI.get_context(engine)
+            client = DockerClient(
+                base_url=host,
+                tls=(context is not None and context.TLSConfig) or False,
+                timeout=CONNECT_TIMEOUT_S,
+                max_pool_size=32,
+            )
+            client.ping()
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
         raise EngineUnavailable(_unavailable(tried, reason(error))) from error
     client.api.timeout = ENGINE_TIMEOUT_S
     return client
+
+
+def host_of(engine: str) -> str:
+    """Where an engine listens.
+
+    :param engine: that itself, or the name of a Docker context.
+    :raises EngineUnavailable: there is no such context.
+    """
+    if "://" in engine:
+        return engine
+    context = ContextAPI.get_context(engine)
+    if context is None or not context.Host:
+        names = ", ".join(sorted(found.name for found in ContextAPI.contexts()))
+        raise EngineUnavailable(
+            f"--engine {engine}: expected where an engine listens, such as tcp://HOST:2375, or the"
+            f" name of a Docker context, of which there are: {names}"
+        )
+    return str(context.Host)
+
+
+def published_at(engine: str | None) -> str:
+    """The address at which an engine's containers are reached: loopback for one of this machine.
+
+    :raises EngineUnavailable: there is no such engine.
+    """
+    where = os.environ.get("DOCKER_HOST", "") if engine is None else host_of(engine)
+    parts = urlsplit(where)
+    if parts.scheme in ("", "unix", "npipe") or not parts.hostname:
+        return LOOPBACK
+    try:
+        return socket.gethostbyname(parts.hostname)
+    except OSError as error:
+        raise EngineUnavailable(f"--engine {engine}: {parts.hostname}: {error.strerror}") from error
 
 
 def _where() -> tuple[str, str]:
@@ -147,6 +197,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -
         stderr=subprocess.STDOUT,
         start_new_session=True,
     )
+    _running.add(process)
     try:
         output, _ = process.communicate(timeout=timeout_s)
     except BaseException as error:
@@ -162,7 +213,16 @@ def run(argv: Sequence[str], environment: Mapping[str, str], timeout_s: float) -
             raise
         text = output.decode(errors="replace").rstrip()
         return Run(-1, f"{text}\nnot finished after {timeout_s:g} s, so stopped")
+    finally:
+        _running.discard(process)
     return Run(process.returncode, output.decode(errors="replace"))
+
+
+def stop_commands() -> None:
+    """End the commands that other threads run; an interrupt reaches the main thread alone."""
+    for process in list(_running):
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGTERM)
 
 
 def last_lines(text: str, count: int) -> str:

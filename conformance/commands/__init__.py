@@ -9,8 +9,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from conformance import expectations
-from conformance.backends import Address, BackendError, EngineUnavailable
+from conformance import expectations, shards
+from conformance.backends import Address, Backend, BackendError, EngineUnavailable
 from conformance.backends.remote import address_of
 from conformance.clauses import Clause
 from conformance.client.wire import TIME_LIMIT_S
@@ -92,7 +92,14 @@ def add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
         metavar="N",
         type=positive,
         default=DEFAULT_JOBS,
-        help="servers side by side (default: two for each processor)",
+        help="servers side by side, on each engine (default: two for each processor)",
+    )
+    parser.add_argument(
+        "--engine",
+        metavar="URL",
+        action="append",
+        help="a container engine (unix:///PATH, tcp://HOST:PORT or the name of a Docker context); "
+        "given several times, each has its share of the servers",
     )
     parser.add_argument(
         "-k",
@@ -134,6 +141,10 @@ def backend_name(
 ) -> str:
     """The backend that was asked for; says so where `auto` is not containers."""
     name: str = parsed.backend
+    if getattr(parsed, "engine", None):
+        if name == "process" or parsed.url is not None:
+            raise UsageError("--engine is for containers that are started: --backend docker")
+        return "docker"
     if name != "auto":
         return name
     if parsed.url is not None:
@@ -170,15 +181,29 @@ def make_plan(
     return Plan(
         servers=servers,
         checks=checks,
-        backend=make_backend(backend, parsed.url, parsed.framework, None),
+        backend=_backend(parsed, backend),
         framework=parsed.framework,
         url=parsed.url,
         compose=parsed.compose,
         expectations=parsed.expectations,
         expression=parsed.expression,
         time_limit_s=parsed.time_limit,
-        jobs=parsed.jobs,
+        jobs=parsed.jobs * len(parsed.engine or [None]),
     )
+
+
+def _backend(parsed: argparse.Namespace, name: str) -> Backend:
+    """The backend of a run, which several engines may be."""
+    engines = parsed.engine or [None]
+    if name != "docker" or len(engines) == 1:
+        return make_backend(name, parsed.url, parsed.framework, None, engines[0])
+    from conformance.backends.engines import EnginesBackend
+
+    def split(servers: Sequence[Server], count: int) -> list[list[Server]]:
+        weights = [shards.expected_s(server, None, parsed.expectations) for server in servers]
+        return shards.split(servers, weights, count)
+
+    return EnginesBackend(engines, split, parsed.framework)
 
 
 def run_plan(plan: Plan, writer: Writer, console: Console, *, failures: bool = True) -> int:

@@ -1,0 +1,170 @@
+"""Several engines at once: each has its share of the servers, and nothing stays on any of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from conformance import cli, registry, results
+from conformance.backends import EngineUnavailable
+from conformance.backends.compose_service import container_settings
+from conformance.backends.docker import DockerBackend
+from conformance.backends.engine import connect, host_of, probe, published_at
+from conformance.backends.engines import EnginesBackend
+from conformance.backends.leftovers import SERVER_LABEL
+from conformance.registry import Server
+
+#: The second engine's own network: the first one's bridge is not to be shared.
+BRIDGE, NETWORK = "wsgi-conform-2", "172.31.253.1/24"
+
+
+def test_where_containers_are_reached() -> None:
+    assert published_at("unix:///run/other.sock") == "127.0.0.1"
+    assert published_at("tcp://127.0.0.2:2375") == "127.0.0.2"
+
+
+def test_an_engine_that_there_is_not() -> None:
+    with pytest.raises(EngineUnavailable, match=r"--engine no-context: .*context, of which there"):
+        host_of("no-context")
+    with pytest.raises(EngineUnavailable, match="tried --engine unix:///no/such/socket: No such"):
+        connect("unix:///no/such/socket")
+
+
+@pytest.mark.parametrize("others", [["--backend", "process"], ["--url", "http://127.0.0.1:1"]])
+def test_engines_are_for_containers(
+    others: Sequence[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert cli.main(["run", "waitress", "--engine", "default", *others]) == 2
+    assert "--engine is for containers that are started" in capsys.readouterr().err
+
+
+# --- With two engines ---
+
+
+@pytest.fixture(scope="module")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> list[Server]:
+    """Two deployments of one image that is there and is not built."""
+    try:
+        probe()
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+    [waitress] = registry.select(registry.load(), ["waitress"])
+    preparing = DockerBackend()
+    try:
+        assert preparing.prepare([waitress]) == {}
+    finally:
+        preparing.close()
+    service = json.loads(json.dumps(waitress.service))
+    for key in ("build", "ports"):
+        service.pop(key)
+    service["image"] = container_settings(waitress, {})["image"]
+    service[registry.EXTENSION].pop("requirements")
+    path = tmp_path_factory.mktemp("registry") / "compose.yaml"
+    # JSON is YAML.
+    path.write_text(json.dumps({"services": {"one": service, "two": service}}), encoding="utf-8")
+    return registry.load(path)
+
+
+@pytest.fixture(scope="module")
+def second(servers: list[Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Another engine on this machine, which has the image as well."""
+    if os.geteuid() != 0 or not (shutil.which("dockerd") and shutil.which("ip")):
+        pytest.skip("a second engine needs root, dockerd and ip")
+    directory = tmp_path_factory.mktemp("engine")
+    ip("link", "add", "name", BRIDGE, "type", "bridge")
+    try:
+        ip("address", "add", NETWORK, "dev", BRIDGE)
+        ip("link", "set", BRIDGE, "up")
+        yield from _engine(directory, str(servers[0].service["image"]))
+    finally:
+        ip("link", "delete", BRIDGE)
+
+
+def _engine(directory: Path, image: str) -> Iterator[str]:
+    host = f"unix://{directory}/docker.sock"
+    with (directory / "log").open("wb") as log:
+        daemon = subprocess.Popen(
+            [
+                *("dockerd", "--host", host, "--bridge", BRIDGE, "--iptables=false"),
+                *("--data-root", str(directory / "data"), "--exec-root", str(directory / "exec")),
+                *("--pidfile", str(directory / "pid")),
+            ],
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        deadline = time.monotonic() + 60
+        while subprocess.run(["docker", "-H", host, "info"], capture_output=True).returncode:
+            assert daemon.poll() is None, (directory / "log").read_text()
+            assert time.monotonic() < deadline, (directory / "log").read_text()
+            time.sleep(0.1)
+        with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving:
+            subprocess.run(["docker", "-H", host, "load"], stdin=saving.stdout, check=True)
+        yield host
+    finally:
+        daemon.terminate()
+        daemon.wait()
+        # Hundreds of megabytes, and pytest would keep them.
+        shutil.rmtree(directory / "data")
+
+
+def ip(*arguments: str) -> None:
+    subprocess.run(["ip", *arguments], check=True)
+
+
+def split(servers: Sequence[Server], count: int) -> list[list[Server]]:
+    return [[server] for server in servers][:count]
+
+
+def running(engine: str) -> list[str]:
+    """The servers whose containers an engine has."""
+    client = connect(engine)
+    try:
+        found = client.containers.list(all=True, filters={"label": SERVER_LABEL})
+        return [container.labels[SERVER_LABEL] for container in found]
+    finally:
+        client.close()
+
+
+def test_each_engine_has_its_share(servers: list[Server], second: str) -> None:
+    engines = ["default", second]
+    backend = EnginesBackend(engines, split, "reference")
+    assert backend.prepare(servers) == {}
+    assert [backend.engine_of(server) for server in servers] == engines
+    deployments = [backend.start(server, "token") for server in servers]
+    try:
+        assert "one" in running("default")
+        assert running(second) == ["two"]
+    finally:
+        for deployment in deployments:
+            deployment.stop()
+    assert running(second) == []
+    assert "one" not in running("default")
+
+
+def test_a_run_on_two_engines(
+    servers: list[Server], second: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status = cli.main(
+        [
+            *("run", "--compose", str(servers[0].source), "--results", str(tmp_path / "results")),
+            *("--engine", "default", "--engine", second),
+            *("-k", "routing/static-rule or lifecycle/stop"),
+        ]
+    )
+    assert status == 0, capsys.readouterr().out
+    document = results.open_document(tmp_path / "results")
+    found = [
+        {check["id"]: check["verdict"] for check in document.checks(server["name"])}
+        for server in document.servers
+    ]
+    assert found[0] == found[1]
+    assert found[0]["routing/static-rule"] == "pass"
+    assert running(second) == []
