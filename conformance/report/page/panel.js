@@ -28,6 +28,7 @@ function closePanel() {
   const was = opened;
   opened = null;
   if (panel.open) panel.close();
+  panel.replaceChildren();
   return was;
 }
 

@@ -46,7 +46,7 @@ const percent = ({passed, of}) => `${(Math.floor(1000 * passed / of) / 10).toFix
 
 function shareCell(score) {
   if (score.of === 0) return element("td", {class: "number soft"}, "–");
-  const cell = element("td", {class: "number share"}, element("b", {}, percent(score)), element("small", {}, ` ${score.passed}/${score.of}`));
+  const cell = element("td", {class: "number share"}, element("b", {}, percent(score)), " ", element("small", {}, `${score.passed}/${score.of}`));
   cell.style.setProperty("--share", `${100 * score.passed / score.of}%`);
   return cell;
 }
@@ -176,8 +176,8 @@ function supportView(token) {
     heading2("Support"),
     element("p", {class: "lead"}, "What people ask of a server, answered by the checks: yes where all that apply pass, no where none of those that decide does. It says what a server does, not whether it may: a no is often allowed, and what the proxy in front does is not seen here. Each answer leads to its checks."),
     asked && supportAnswer(asked, [...arguments].slice(1)),
-    wide("Support", table),
     element("ul", {class: "legend"}, Object.values(answers).map(([style, word, sign]) => element("li", {}, element("b", {class: `v-${style}`, "aria-hidden": "true"}, sign), ` ${word}`))),
+    element("div", {class: "wide tall", tabindex: "0", role: "region", "aria-label": "Answers"}, table),
   ].filter(Boolean);
 }
 
@@ -192,7 +192,7 @@ function supportAnswer(asked, [token]) {
   return element("section", {class: "card", "aria-label": asked.question},
     element("h3", {}, marked(asked.question)),
     only && element("p", {}, element("a", {href: serverLink(only)}, only.name), ": ", element("b", {}, answerWords(asked.servers[only.number]))),
-    element("p", {}, marked(asked.why), asked.asked && [" ", outside(asked.asked, "Somebody asked")]),
+    element("p", {}, marked(asked.why), asked.asked && [" ", outside(asked.asked, "Where it was asked.")]),
     element("ul", {class: "plain"}, about.map(check => element("li", {},
       only && [verdictBadge(check, only), " "], element("a", {href: only ? cellLink(check, only) : checkLink(check)}, check.id), " ", marked(check.title)))));
 }
@@ -204,6 +204,7 @@ function compareView(left, right) {
   const after = findServer(right ?? "") ?? servers.find(server => server !== before);
   if (!before || !after) return [heading2("Compare"), element("p", {}, "There are no two servers in these results.")];
   const choose = (name, chosen, link) => element("label", {}, `${name} `, element("select", {
+    "aria-label": name,
     onchange: event => { location.hash = link(servers[Number(event.target.value)]); },
   }, servers.map(server => element("option", {value: String(server.number), selected: server === chosen}, server.name))));
   const link = (a, b) => `#compare/${serverToken(a)}/${serverToken(b)}`;
@@ -219,7 +220,7 @@ function compareView(left, right) {
   });
   const byLevel = found => counted(Object.fromEntries(levels.map(level => [level, found.filter(check => check.level === level).length])), levels);
   const list = (name, found, sign) => found.length > 0 && element("details", {open: sign !== "", class: "group"},
-    element("summary", {}, `${name} (${found.length})`, element("small", {}, ` ${byLevel(found)}`)),
+    element("summary", {}, element("h3", {}, `${name} (${found.length})`, element("small", {}, ` ${byLevel(found)}`))),
     [...grouped(found, check => check.why.group)].map(([group, among]) => [element("h4", {}, group), element("ul", {class: "entries"}, among.map(check => element("li", {},
       element("p", {}, sign && element("b", {class: sign === "−" ? "v-fail sign" : "v-pass sign", "aria-hidden": "true"}, sign), " ",
         element("a", {href: cellLink(check, after, {beside: before.name})}, check.id), element("small", {class: "soft"}, ` ${check.level}`)),
@@ -274,7 +275,7 @@ function changesView() {
   return [
     heading2("Changes"),
     element("p", {class: "lead"}, "Since the run of ", moment(base.run.started), "; this one is of ", moment(run.started), "."),
-    changes.length > 0 && wide("Changes by server", element("table", {class: "list", id: "changes"}, heads("Server", "Version then", "Version now", "Newly failing", "Newly passing", "Other verdict", "Added", "Removed"),
+    changes.length > 0 && wide("Changes by server", element("table", {class: "list", id: "by-server"}, heads("Server", "Version then", "Version now", "Newly failing", "Newly passing", "Other verdict", "Added", "Removed"),
       element("tbody", {}, changes.map(({server, old, found}) => element("tr", {}, element("th", {scope: "row"}, element("a", {href: serverLink(server)}, server.name)),
         element("td", {}, version(old)), element("td", {}, version(server)),
         element("td", {class: `number ${found.failing.length ? "v-fail" : ""}`}, found.failing.length || element("span", {class: "soft"}, "0")),
@@ -282,7 +283,7 @@ function changesView() {
     added.length > 0 && element("p", {}, "New in this run: ", added.map((server, at) => [at ? ", " : "", element("a", {href: serverLink(server)}, server.name)])),
     gone.length > 0 && element("p", {}, `No more in this run: ${gone.map(server => server.name).join(", ")}`),
     changes.filter(({found}) => Object.values(found).some(list => list.length)).map(({server, found}) => element("details", {class: "group", open: found.failing.length + found.passing.length > 0},
-      element("summary", {}, server.name),
+      element("summary", {}, element("h3", {}, server.name)),
       list("Newly failing", found.failing, server, "v-fail"),
       list("Newly passing", found.passing, server, "v-pass"),
       found.otherwise.length > 0 && [element("h4", {}, `Another verdict (${found.otherwise.length})`), element("ul", {class: "entries tight"}, found.otherwise.map(({check, then, now}) => element("li", {},
