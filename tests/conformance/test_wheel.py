@@ -40,4 +40,8 @@ def test_a_wheel_has_the_registry(tmp_path: Path) -> None:
     found = [Path(text) for text in json.loads(done.stdout)]
     assert len(found) == len(registry.load()) + 1
     assert all(path.is_file() and path.is_relative_to(installed) for path in found)
+    page = Path("conformance/report/page")
+    assert {path.name for path in (ROOT / page).iterdir() if path.is_file()} == {
+        path.name for path in (installed / page).iterdir()
+    }
     assert "conformance.live" in next(installed.glob("*.dist-info/entry_points.txt")).read_text()

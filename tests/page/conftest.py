@@ -18,7 +18,7 @@ from tests.page import documents
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 #: How long to wait for what has to come, in milliseconds: long, for a machine that is busy.
-TIMEOUT = 5_000
+TIMEOUT = 30_000
 expect.set_options(timeout=TIMEOUT)
 
 #: Opens the page of a document (the usual one, where none is given) at a fragment.
