@@ -48,7 +48,14 @@ def hash_of(page: Page) -> str:
 
 
 def go(page: Page, fragment: str) -> None:
-    page.evaluate("(fragment) => { location.hash = fragment; }", fragment)
+    """Follow a link from where the page is, to somewhere else."""
+    page.evaluate(
+        """fragment => new Promise(resolve => {
+            addEventListener("hashchange", () => resolve(), {once: true});
+            location.hash = fragment;
+        })""",
+        fragment,
+    )
 
 
 def active(page: Page) -> str:
