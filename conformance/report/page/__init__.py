@@ -1,10 +1,10 @@
 """The page: a results document to look at in a browser, in one file that needs no network.
 
-Its parts are files of their own next to this one: a template, a style sheet, and scripts that are put
-one after the other into one. They go into the page as they are. What comes from the document goes in
-as data only, and the scripts put it into the page as text, so that nothing that a server sent can be
-markup; a Content-Security-Policy, which allows the page's own script and style by their hashes and
-nothing else, holds even if they did not.
+Its parts are files of their own next to this one: a template, a style sheet, and scripts that are
+put one after the other into one. They go into the page as they are. What comes from the document
+goes in as data only, and the scripts put it into the page as text, so that nothing that a server
+sent can be markup; a Content-Security-Policy, which allows the page's own script and style by their
+hashes and nothing else, holds even if they did not.
 """
 
 from __future__ import annotations

@@ -9,12 +9,26 @@ const main = document.getElementById("main");
 // what it means. The signs are those of the report on the terminal.
 const verdicts = new Map([
   [overview.signs["pass"], {name: "pass", outcome: "pass", means: "passes"}],
-  [overview.signs["deviation"], {name: "deviation", outcome: "fail", means: "fails as listed, with a reason"}],
+  [
+    overview.signs["deviation"],
+    {name: "deviation", outcome: "fail", means: "fails as listed, with a reason"},
+  ],
   [overview.signs["fail"], {name: "fail", outcome: "fail", means: "fails, and is not listed"}],
   [overview.signs["fixed"], {name: "fixed", outcome: "pass", means: "is listed, but passes"}],
-  [overview.signs["not-applicable"], {name: "not-applicable", outcome: "", means: "asks for what the server does not declare"}],
+  [
+    overview.signs["not-applicable"],
+    {name: "not-applicable", outcome: "", means: "asks for what the server does not declare"},
+  ],
   [overview.signs["error"], {name: "error", outcome: "", means: "the harness broke: neither pass nor fail"}],
-  ["n", {name: "error", outcome: "", means: "not run, because the server was not there", sign: overview.signs["error"]}],
+  [
+    "n",
+    {
+      name: "error",
+      outcome: "",
+      means: "not run, because the server was not there",
+      sign: overview.signs["error"],
+    },
+  ],
   [" ", {name: "absent", outcome: "", means: "not part of the run", sign: ""}],
 ]);
 const samenesses = new Map([
@@ -39,7 +53,9 @@ checks.forEach((check, number) => {
   check.requires = overview.lists[check.requires];
   check.rests_on = overview.lists[check.rests_on];
 });
-servers.forEach((server, number) => { server.number = number; });
+servers.forEach((server, number) => {
+  server.number = number;
+});
 
 const areas = new Map();
 for (const check of checks) {
@@ -52,7 +68,15 @@ const verdictOf = (check, server) => verdicts.get(check.verdicts[server.number])
 const signOf = (found, key) => found.sign ?? key;
 
 function countVerdicts(server, among = checks) {
-  const counts = {"pass": 0, "deviation": 0, "fail": 0, "fixed": 0, "not-applicable": 0, "error": 0, "absent": 0};
+  const counts = {
+    pass: 0,
+    deviation: 0,
+    fail: 0,
+    fixed: 0,
+    "not-applicable": 0,
+    error: 0,
+    absent: 0,
+  };
   for (const check of among) counts[verdictOf(check, server).name] += 1;
   return counts;
 }
@@ -62,7 +86,8 @@ function rootOf(check, server, seen = new Set()) {
   seen.add(check);
   for (const id of check.rests_on) {
     const root = checkByToken.get(encode(id));
-    if (root && !seen.has(root) && verdictOf(root, server).outcome === "fail") return rootOf(root, server, seen);
+    if (root && !seen.has(root) && verdictOf(root, server).outcome === "fail")
+      return rootOf(root, server, seen);
   }
   return check;
 }
@@ -92,12 +117,18 @@ async function detailOf(check, server) {
   const {texts, cells} = await load(`detail-${check.number}`);
   const cell = cells[server.number];
   const direction = ([text, bytes]) => ({text: texts[text], bytes});
-  return cell && {
-    ...cell,
-    message: texts[cell.message],
-    log: cell.log === null ? null : texts[cell.log],
-    exchanges: cell.exchanges.map(one => ({...one, request: direction(one.request), response: direction(one.response)})),
-  };
+  return (
+    cell && {
+      ...cell,
+      message: texts[cell.message],
+      log: cell.log === null ? null : texts[cell.log],
+      exchanges: cell.exchanges.map(one => ({
+        ...one,
+        request: direction(one.request),
+        response: direction(one.response),
+      })),
+    }
+  );
 }
 
 async function noteOf(check, server) {
@@ -117,51 +148,73 @@ const hidden = /(?![\n\t])[\p{Cc}\p{Cf}\p{Cn}\p{Co}\p{Cs}\p{Zl}\p{Zp}]/gu;
 function escaped(character) {
   const code = character.codePointAt(0);
   if (code < 0x100) return `\\x${code.toString(16).padStart(2, "0")}`;
-  return code < 0x10000 ? `\\u${code.toString(16).padStart(4, "0")}` : `\\U${code.toString(16).padStart(8, "0")}`;
+  return code < 0x10000
+    ? `\\u${code.toString(16).padStart(4, "0")}`
+    : `\\U${code.toString(16).padStart(8, "0")}`;
 }
 
 // Text of which nothing does something: control and bidirectional characters as escapes.
-const printable = text => /^[ -~]*$/.test(text) ? String(text) : String(text).replace(hidden, escaped);
+const printable = text => (/^[ -~]*$/.test(text) ? String(text) : String(text).replace(hidden, escaped));
 
 // Bytes, each as the character of its value, as printable ASCII.
-const visible = text => text.replace(/[^ -[\]-~]/g, character => (
-  {"\r": "\\r", "\n": "\\n", "\t": "\\t", "\\": "\\\\"}[character] ?? escaped(character)));
+const visible = text =>
+  text.replace(
+    /[^ -[\]-~]/g,
+    character => ({"\r": "\\r", "\n": "\\n", "\t": "\\t", "\\": "\\\\"})[character] ?? escaped(character),
+  );
 
 // ---- elements ----
 
-// An element; children are elements, or text, which is made printable. `on…` are listeners.
-function element(tag, attributes = {}, ...children) {
+// An element, by its tag and class ("p.soft"). What comes after may begin with an object of its
+// attributes, in which `on...` are listeners; the rest are children: elements, or text, which is made
+// printable.
+function make(what, ...parts) {
+  const [tag, ...classes] = what.split(".");
   const made = document.createElement(tag);
+  if (classes.length) made.className = classes.join(" ");
+  const attributes = parts[0]?.constructor === Object ? parts.shift() : {};
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, printable(value));
+    else if (value !== false && value != null) made.setAttribute(name, printable(value));
   }
-  made.append(...children.flat(Infinity).filter(child => child !== null && child !== undefined && child !== false)
-    .map(child => child instanceof Node ? child : printable(child)));
+  const children = parts.flat(Infinity).filter(child => child != null && child !== false);
+  made.append(...children.map(child => (child instanceof Node ? child : printable(child))));
   return made;
 }
 
 // A link to somewhere else, where it is one: a document may have anything in its place.
 function outside(url, text = url) {
-  if (!/^https?:\/\//i.test(url)) return element("span", {}, text);
-  return element("a", {href: url, rel: "noreferrer", target: "_blank"}, text);
+  if (!/^https?:\/\//i.test(url)) return make("span", text);
+  return make("a", {href: url, rel: "noreferrer", target: "_blank"}, text);
 }
 
 // Text that is wrapped for an editor, as paragraphs.
-const prose = (text, style = "") => text.trim().split(/\n\s*\n/).map(part => element("p", {class: `prose ${style}`}, part.replace(/\s+/g, " ")));
+const prose = (text, style = "") =>
+  text
+    .trim()
+    .split(/\n\s*\n/)
+    .map(part => make("p", {class: `prose ${style}`}, part.replace(/\s+/g, " ")));
 
 // A sentence of the suite's, in which `names` are set as code.
-const marked = text => text.split(/`([^`]+)`/).map((part, number) => number % 2 ? code(part) : part);
+const marked = text => text.split(/`([^`]+)`/).map((part, number) => (number % 2 ? code(part) : part));
 
-const code = text => element("code", {}, text);
-const plural = (number, one, many = `${one}s`) => `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
-const counted = (counts, names) => names.filter(name => counts[name]).map(name => `${counts[name]} ${name}`).join(", ");
+const code = text => make("code", text);
+const plural = (number, one, many = `${one}s`) =>
+  `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+const counted = (counts, names) =>
+  names
+    .filter(name => counts[name])
+    .map(name => `${counts[name]} ${name}`)
+    .join(", ");
 
 // ---- links ----
 
 // A part of a link; slashes stay, because ids of checks are read with them.
-const encode = text => encodeURIComponent(text.replace(/\p{Cs}/gu, "\ufffd")).replaceAll("%2F", "/").replaceAll("%40", "@");
+const encode = text =>
+  encodeURIComponent(text.replace(/\p{Cs}/gu, "\ufffd"))
+    .replaceAll("%2F", "/")
+    .replaceAll("%40", "@");
 const serverToken = server => encode(server.name).replaceAll("/", "%2F");
 
 const serverByToken = new Map(servers.map(server => [serverToken(server), server]));
@@ -178,6 +231,7 @@ const findServer = token => serverByToken.get(serverToken({name: decoded(token)}
 const findCheck = token => checkByToken.get(encode(decoded(token))) ?? null;
 
 // Links to checks and cells have the filters in them, so that what is around them is shown as well.
-const cellLink = (check, server, parameters = {}) => `#cell/${serverToken(server)}/${encode(check.id)}${queryOf(parameters)}`;
+const cellLink = (check, server, parameters = {}) =>
+  `#cell/${serverToken(server)}/${encode(check.id)}${queryOf(parameters)}`;
 const checkLink = check => `#check/${encode(check.id)}${queryOf()}`;
 const serverLink = server => `#server/${serverToken(server)}`;

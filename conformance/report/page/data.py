@@ -2,9 +2,9 @@
 
 There are three parts. The overview is what the matrix needs, read when the page is opened: what the
 checks are, each once, and of every check a sign per server in one string. The details of a check
-(messages, exchanges, logs) are compressed and read when somebody looks at them; those of all servers
-are together, because servers answer alike, which makes them a third of what they would be apart. The
-notes are what the pages of servers need of many checks at once.
+(messages, exchanges, logs) are compressed and read when somebody looks at them; those of all
+servers are together, because servers answer alike, and what is alike takes no room. The notes are
+what the pages of servers need of many checks at once.
 """
 
 from __future__ import annotations
@@ -31,6 +31,9 @@ _NOT_RUN = "n"
 _ABSENT = " "
 #: Signs of answers, of which those of the same check with the same sign are alike.
 _ANSWERS = string.digits + string.ascii_letters
+
+#: What only some exchanges have.
+_SELDOM = ("pauses", "half_closed")
 
 
 @dataclass(frozen=True)

@@ -2,10 +2,10 @@
 // a hundred thousand cells. One of its cells can be reached with the tab key; arrow keys go on from it.
 
 const grid = {
-  rows: [],      // what there is to show, in order: {area, checks} or {check}
-  columns: [],   // the servers shown
-  row: -1,       // where the focus is or goes: -1 is the heading
-  column: -1,    // -1 is the check's own
+  rows: [], // what there is to show, in order: {area, checks} or {check}
+  columns: [], // the servers shown
+  row: -1, // where the focus is or goes: -1 is the heading
+  column: -1, // -1 is the check's own
   drawn: new Map(),
 };
 const rowHeight = 26;
@@ -20,10 +20,12 @@ function rowsOf(state, columns) {
     const found = all.filter(check => {
       if (state.level.size && !state.level.has(check.level)) return false;
       if (words.length) {
-        const text = `${check.id} ${check.title} ${check.clause.document} ${check.clause.section} ${check.why.text}`.toLowerCase();
+        const text =
+          `${check.id} ${check.title} ${check.clause.document} ${check.clause.section} ${check.why.text}`.toLowerCase();
         if (!words.every(word => text.includes(word))) return false;
       }
-      if (state.verdict.size && !columns.some(server => state.verdict.has(verdictOf(check, server).name))) return false;
+      if (state.verdict.size && !columns.some(server => state.verdict.has(verdictOf(check, server).name)))
+        return false;
       return state.view !== "disagree" || disagree(check, columns);
     });
     if (found.length) rows.push({area, checks: found});
@@ -43,9 +45,16 @@ function isOpen(area, state, total) {
 }
 
 function matrixView() {
-  grid.table = element("table", {role: "grid", class: "grid", "aria-label": "Checks by servers", "aria-readonly": "true"});
-  grid.scroller = element("div", {id: "scroller", tabindex: "-1"}, grid.table);
-  grid.scroller.addEventListener("scroll", () => requestAnimationFrame(() => drawRows()), {passive: true});
+  grid.table = make("table", {
+    role: "grid",
+    class: "grid",
+    "aria-label": "Checks by servers",
+    "aria-readonly": "true",
+  });
+  grid.scroller = make("div", {id: "scroller", tabindex: "-1"}, grid.table);
+  grid.scroller.addEventListener("scroll", () => requestAnimationFrame(() => drawRows()), {
+    passive: true,
+  });
   grid.scroller.addEventListener("keydown", keyInGrid);
   grid.scroller.addEventListener("focusin", event => {
     const cell = event.target.closest("th, td");
@@ -60,28 +69,36 @@ function drawMatrix(state) {
   grid.columns = state.server.size ? servers.filter(server => state.server.has(server.name)) : servers;
   const groups = rowsOf(state, grid.columns);
   const total = groups.reduce((sum, group) => sum + group.checks.length, 0);
-  grid.rows = groups.flatMap(group => (
-    isOpen(group.area, state, total) ? [group, ...group.checks.map(check => ({check}))] : [group]));
+  grid.rows = groups.flatMap(group =>
+    isOpen(group.area, state, total) ? [group, ...group.checks.map(check => ({check}))] : [group],
+  );
   grid.state = state;
   grid.signs = state.view === "parity" ? samenesses : verdicts;
   grid.row = Math.min(grid.row, grid.rows.length - 1);
   grid.column = Math.min(grid.column, grid.columns.length - 1);
   grid.drawn.clear();
   drawTemplates();
-  grid.body = element("tbody");
-  grid.above = element("tr", {"aria-hidden": "true", class: "space"}, element("td", {colspan: grid.columns.length + 1}));
+  grid.body = make("tbody");
+  grid.above = make("tr.space", {"aria-hidden": "true"}, make("td", {colspan: grid.columns.length + 1}));
   grid.below = grid.above.cloneNode(true);
   grid.body.append(grid.above, grid.below);
   grid.table.replaceChildren(
-    element("colgroup", {}, element("col", {class: "first"}), grid.columns.map(() => element("col"))),
-    heading(groups), grid.body);
+    make(
+      "colgroup",
+      make("col.first"),
+      grid.columns.map(() => make("col")),
+    ),
+    heading(groups),
+    grid.body,
+  );
   grid.table.classList.toggle("few", grid.columns.length <= 6);
   grid.table.classList.toggle("many", grid.columns.length > 24);
   grid.table.setAttribute("aria-rowcount", grid.rows.length + 1);
   grid.table.setAttribute("aria-colcount", grid.columns.length + 1);
-  document.getElementById("shown").textContent = total === checks.length && grid.columns.length === servers.length
-    ? `${plural(total, "check")} on ${plural(servers.length, "server")}`
-    : `${total.toLocaleString("en")} of ${plural(checks.length, "check")}, ${grid.columns.length} of ${plural(servers.length, "server")}`;
+  document.getElementById("shown").textContent =
+    total === checks.length && grid.columns.length === servers.length
+      ? `${plural(total, "check")} on ${plural(servers.length, "server")}`
+      : `${total.toLocaleString("en")} of ${plural(checks.length, "check")}, ${grid.columns.length} of ${plural(servers.length, "server")}`;
   drawLegend(state.view);
   fit();
   drawRows();
@@ -111,14 +128,42 @@ function markCell(event) {
 
 function heading(groups) {
   const all = groups.length > 0 && groups.every(group => grid.rows.includes(group) && isOpenRow(group));
-  const toggle = groups.length === 0 ? "No check is as the filters ask." : element("button", {
-    type: "button", class: "quiet", "data-open": all ? "none" : "all", tabindex: "-1",
-  }, all ? "Close all areas" : "Open all areas");
-  return element("thead", {}, element("tr", {"aria-rowindex": 1, "data-row": -1},
-    element("th", {scope: "col", class: "corner"}, toggle),
-    grid.columns.map(server => element("th", {scope: "col"},
-      element("a", {href: serverLink(server), tabindex: "-1", title: `${server.name} ${server.version ?? ""}`},
-        element("span", {}, server.name))))));
+  const toggle =
+    groups.length === 0
+      ? "No check is as the filters ask."
+      : make(
+          "button",
+          {
+            type: "button",
+            class: "quiet",
+            "data-open": all ? "none" : "all",
+            tabindex: "-1",
+          },
+          all ? "Close all areas" : "Open all areas",
+        );
+  return make(
+    "thead",
+    make(
+      "tr",
+      {"aria-rowindex": 1, "data-row": -1},
+      make("th.corner", {scope: "col"}, toggle),
+      grid.columns.map(server =>
+        make(
+          "th",
+          {scope: "col"},
+          make(
+            "a",
+            {
+              href: serverLink(server),
+              tabindex: "-1",
+              title: `${server.name} ${server.version ?? ""}`,
+            },
+            make("span", server.name),
+          ),
+        ),
+      ),
+    ),
+  );
 }
 
 const isOpenRow = group => grid.rows[grid.rows.indexOf(group) + 1]?.check !== undefined;
@@ -159,12 +204,33 @@ function drawRow(number) {
   row.setAttribute("aria-rowindex", number + 2);
   row.dataset.row = number;
   if (area) {
-    head.append(element("button", {type: "button", tabindex: "-1", "aria-expanded": String(isOpenRow(grid.rows[number])), "data-area": area},
-      area, element("small", {}, ` ${among.length}`)));
+    head.append(
+      make(
+        "button",
+        {
+          type: "button",
+          tabindex: "-1",
+          "aria-expanded": String(isOpenRow(grid.rows[number])),
+          "data-area": area,
+        },
+        area,
+        make("small", ` ${among.length}`),
+      ),
+    );
     cells.forEach((cell, column) => fillArea(cell, area, among, grid.columns[column]));
   } else {
-    head.append(element("a", {href: checkLink(check), tabindex: "-1", title: `${check.id}\n${check.level}: ${check.title}`},
-      check.id, element("small", {}, " ", marked(check.title))));
+    head.append(
+      make(
+        "a",
+        {
+          href: checkLink(check),
+          tabindex: "-1",
+          title: `${check.id}\n${check.level}: ${check.title}`,
+        },
+        check.id,
+        make("small", " ", marked(check.title)),
+      ),
+    );
     const token = encode(check.id) + grid.query;
     cells.forEach((cell, column) => fillCheck(cell, check, column, token));
   }
@@ -173,13 +239,21 @@ function drawRow(number) {
 
 // The rows that are copied for each: what is the same in all of them is made once.
 function drawTemplates() {
-  const filled = child => element("tr", {}, element("th", {scope: "row"}), grid.columns.map(() => element("td", {}, child?.cloneNode())));
-  grid.checkRow = filled(element("a", {tabindex: "-1"}));
+  const filled = child =>
+    make(
+      "tr",
+      make("th", {scope: "row"}),
+      grid.columns.map(() => make("td", child?.cloneNode())),
+    );
+  grid.checkRow = filled(make("a", {tabindex: "-1"}));
   grid.areaRow = filled();
   grid.areaRow.className = "area";
   grid.query = queryOf();
   grid.links = grid.columns.map(server => `#cell/${serverToken(server)}/`);
-  grid.labels = grid.columns.map(server => new Map([...grid.signs].map(([sign, found]) => [sign, printable(`${server.name}: ${found.name}`)])));
+  grid.labels = grid.columns.map(
+    server =>
+      new Map([...grid.signs].map(([sign, found]) => [sign, printable(`${server.name}: ${found.name}`)])),
+  );
 }
 
 function fillCheck(cell, check, column, token) {
@@ -188,7 +262,8 @@ function fillCheck(cell, check, column, token) {
   const found = grid.signs.get(sign);
   const link = cell.firstChild;
   cell.className = `v-${found.name}`;
-  if (grid.state.verdict.size && !grid.state.verdict.has(verdictOf(check, grid.columns[column]).name)) cell.classList.add("faded");
+  if (grid.state.verdict.size && !grid.state.verdict.has(verdictOf(check, grid.columns[column]).name))
+    cell.classList.add("faded");
   link.setAttribute("aria-label", grid.labels[column].get(sign));
   link.textContent = signOf(found, sign);
   if (check.verdicts[number] !== " ") link.setAttribute("href", grid.links[column] + token);
@@ -202,25 +277,31 @@ function fillArea(cell, area, among, server) {
     const found = grid.signs.get((parity ? check.parity : check.verdicts)[server.number]);
     counts[found.name] = (counts[found.name] ?? 0) + 1;
   }
-  const names = parity ? ["same", "conforms", "differs"] : ["pass", "fixed", "deviation", "fail", "error", "not-applicable"];
+  const names = parity
+    ? ["same", "conforms", "differs"]
+    : ["pass", "fixed", "deviation", "fail", "error", "not-applicable"];
   const words = counted(counts, names) || "nothing";
-  const worst = ["error", "fail", "fixed", "differs", "deviation", "conforms", "pass", "same"].find(name => counts[name]) ?? "absent";
+  const worst =
+    ["error", "fail", "fixed", "differs", "deviation", "conforms", "pass", "same"].find(
+      name => counts[name],
+    ) ?? "absent";
   cell.className = `w-${worst}`;
   cell.tabIndex = -1;
   cell.dataset.area = area;
   cell.setAttribute("aria-label", printable(`${server.name}, ${area}: ${words}`));
-  cell.textContent = worst === "absent" && !counts["not-applicable"] ? "" : counts[names[0]] ?? 0;
+  cell.textContent = worst === "absent" && !counts["not-applicable"] ? "" : (counts[names[0]] ?? 0);
   const total = names.reduce((sum, name) => sum + (counts[name] ?? 0), 0);
   const stops = [];
   let from = 0;
   for (const name of names) {
-    const to = from + 100 * (counts[name] ?? 0) / total;
+    const to = from + (100 * (counts[name] ?? 0)) / total;
     if (to > from) stops.push(`var(--bar-${name}) ${from.toFixed(1)}% ${to.toFixed(1)}%`);
     from = to;
   }
   if (stops.length) cell.style.setProperty("--bar", `linear-gradient(to right, ${stops.join(", ")})`);
   // Half of the colour is there from a quarter of failures on: it is the few that one looks for.
-  const [good, bad] = parity ? [counts.same ?? 0, (counts.conforms ?? 0) + (counts.differs ?? 0)]
+  const [good, bad] = parity
+    ? [counts.same ?? 0, (counts.conforms ?? 0) + (counts.differs ?? 0)]
     : [(counts.pass ?? 0) + (counts.fixed ?? 0), (counts.deviation ?? 0) + (counts.fail ?? 0)];
   if (good + bad) cell.style.setProperty("--bad", `${(100 * Math.sqrt(bad / (good + bad))).toFixed(0)}%`);
 }
@@ -245,7 +326,8 @@ function activate(row, column) {
 function focusCell(row, column) {
   activate(
     Math.max(-1, Math.min(row, grid.rows.length - 1)),
-    Math.max(-1, Math.min(column, grid.columns.length - 1)));
+    Math.max(-1, Math.min(column, grid.columns.length - 1)),
+  );
   if (grid.row >= 0) {
     const top = grid.row * rowHeight;
     const lowest = top + rowHeight + grid.head - grid.scroller.clientHeight;
@@ -256,11 +338,19 @@ function focusCell(row, column) {
   focusable(grid.row, grid.column)?.focus();
 }
 
-// To the cell that a link was of, where the filters show it.
+// To the cell that a link was of, where the filters show it; its area may have to be opened.
 function focusOn(check, server) {
-  const row = grid.rows.findIndex(row => row.check === check);
-  if (row >= 0) focusCell(row, grid.columns.indexOf(server));
-  else focusCell(grid.row, grid.column);
+  const rowOf = () => grid.rows.findIndex(row => row.check === check);
+  if (rowOf() < 0 && grid.rows.some(row => row.checks?.includes(check))) toggleArea(check.area);
+  if (rowOf() < 0) focusCell(grid.row, grid.column);
+  else focusCell(rowOf(), grid.columns.indexOf(server));
+}
+
+function toggleArea(area) {
+  const open = new Set(grid.rows.filter(row => row.area && isOpenRow(row)).map(row => row.area));
+  if (!open.delete(area)) open.add(area);
+  state.open = open;
+  changed(false);
 }
 
 function keyInGrid(event) {
@@ -288,19 +378,40 @@ function keyInGrid(event) {
 
 function legend() {
   const keys = [
-    ["arrows, Home, End, Page Up, Page Down", "go from cell to cell"], ["Enter", "opens a cell, a check or a server, and an area"],
-    ["Escape", "closes what was opened"], ["/", "searches"],
+    ["arrows, Home, End, Page Up, Page Down", "go from cell to cell"],
+    ["Enter", "opens a cell, a check or a server, and an area"],
+    ["Escape", "closes what was opened"],
+    ["/", "searches"],
   ];
-  return element("footer", {id: "legend"},
-    element("ul", {class: "legend", id: "signs"}),
-    element("details", {}, element("summary", {}, "Keys"), element("dl", {class: "keys"},
-      keys.map(([key, does]) => [element("dt", {}, element("kbd", {}, key)), element("dd", {}, does)]))));
+  return make(
+    "footer",
+    {id: "legend"},
+    make("ul.legend", {id: "signs"}),
+    make(
+      "details",
+      make("summary", "Keys"),
+      make(
+        "dl.keys",
+        keys.map(([key, does]) => [make("dt", make("kbd", key)), make("dd", does)]),
+      ),
+    ),
+  );
 }
 
 function drawLegend(view) {
-  const entry = (found, sign) => element("li", {title: found.means},
-    element("b", {class: `v-${found.name}`, "aria-hidden": "true"}, sign), ` ${found.name}`, found.name !== "pass" && element("small", {}, `: ${found.means}`));
-  document.getElementById("signs").replaceChildren(...view === "parity"
-    ? ["=", "~", "!"].map(sign => entry(samenesses.get(sign), sign))
-    : Object.values(overview.signs).map(sign => entry(verdicts.get(sign), sign)));
+  const entry = (found, sign) =>
+    make(
+      "li",
+      {title: found.means},
+      make("b", {class: `v-${found.name}`, "aria-hidden": "true"}, sign),
+      ` ${found.name}`,
+      found.name !== "pass" && make("small", `: ${found.means}`),
+    );
+  document
+    .getElementById("signs")
+    .replaceChildren(
+      ...(view === "parity"
+        ? ["=", "~", "!"].map(sign => entry(samenesses.get(sign), sign))
+        : Object.values(overview.signs).map(sign => entry(verdicts.get(sign), sign))),
+    );
 }

@@ -3,10 +3,20 @@
 
 const filters = ["area", "level", "verdict", "server"];
 const matrixViews = new Map([
-  ["conforms", "Conforms"], ["parity", "Same as the reference"], ["disagree", "Servers disagree"],
+  ["conforms", "Conforms"],
+  ["parity", "Same as the reference"],
+  ["disagree", "Servers disagree"],
 ]);
-const state = {view: "conforms", area: new Set(), level: new Set(), verdict: new Set(), server: new Set(), q: "", open: null};
-let shown = null;   // the link of the view that the page shows, apart from the panel
+const state = {
+  view: "conforms",
+  area: new Set(),
+  level: new Set(),
+  verdict: new Set(),
+  server: new Set(),
+  q: "",
+  open: null,
+};
+let shown = null; // the link of the view that the page shows, apart from the panel
 
 // The filters as the last part of a link; empty where all is as it is at first.
 function queryOf(others = {}) {
@@ -53,11 +63,15 @@ function route() {
   const link = isMatrix ? "#" + queryOf() : location.hash;
   const opened = closePanel();
   if (shown !== link) showView(kind, tokens, link);
-  if (isMatrix && opened?.check) focusOn(opened.check, opened.server);
+  else if (isMatrix && opened?.check) focusOn(opened.check, opened.server);
 }
 
 const views = {
-  servers: rankingView, support: supportView, compare: compareView, changes: changesView, server: serverView,
+  servers: rankingView,
+  support: supportView,
+  compare: compareView,
+  changes: changesView,
+  server: serverView,
 };
 
 function showView(kind, tokens, link) {
@@ -80,12 +94,32 @@ function showView(kind, tokens, link) {
 }
 
 function drawNavigation(kind) {
-  const links = [["", "Matrix"], ["servers", "Servers"], ["support", "Support"], ["compare", "Compare"], ["changes", "Changes"]];
-  document.getElementById("nav").replaceChildren(...links
-    .filter(([name]) => (name !== "changes" || base) && (name !== "support" || overview.support.length) && (name !== "compare" || servers.length > 1))
-    .map(([name, text]) => element("a", {
-      href: name ? `#${name}` : "#" + queryOf(), "aria-current": kind === name || (kind === "server" && name === "servers") ? "page" : null,
-    }, text)));
+  const links = [
+    ["", "Matrix"],
+    ["servers", "Servers"],
+    ["support", "Support"],
+    ["compare", "Compare"],
+    ["changes", "Changes"],
+  ];
+  document.getElementById("nav").replaceChildren(
+    ...links
+      .filter(
+        ([name]) =>
+          (name !== "changes" || base) &&
+          (name !== "support" || overview.support.length) &&
+          (name !== "compare" || servers.length > 1),
+      )
+      .map(([name, text]) =>
+        make(
+          "a",
+          {
+            href: name ? `#${name}` : "#" + queryOf(),
+            "aria-current": kind === name || (kind === "server" && name === "servers") ? "page" : null,
+          },
+          text,
+        ),
+      ),
+  );
 }
 
 // ---- the run ----
@@ -93,10 +127,15 @@ function drawNavigation(kind) {
 function runFacts() {
   const totals = {};
   for (const server of servers) {
-    for (const [name, number] of Object.entries(countVerdicts(server))) totals[name] = (totals[name] ?? 0) + number;
+    for (const [name, number] of Object.entries(countVerdicts(server)))
+      totals[name] = (totals[name] ?? 0) + number;
   }
   const statuses = {
-    0: "as expected", 1: "something is not as expected", 2: "no check was selected", 3: "there were errors", 130: "interrupted",
+    0: "as expected",
+    1: "something is not as expected",
+    2: "no check was selected",
+    3: "there were errors",
+    130: "interrupted",
   };
   const facts = [
     ["Started", moment(run.started)],
@@ -107,22 +146,56 @@ function runFacts() {
     ["Exit status", `${run.exit_status}: ${statuses[run.exit_status] ?? "unknown"}`],
   ];
   const broken = servers.filter(server => server.error);
-  return element("section", {id: "run", "aria-label": "The run"},
-    element("dl", {class: "facts line"}, facts.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value)))),
-    element("ul", {class: "totals", "aria-label": "Verdicts"},
-      ["pass", "deviation", "fail", "fixed", "not-applicable", "error"].filter(name => totals[name]).map(name => element("li", {},
-        element("button", {type: "button", "data-verdict": name, class: `total v-${name}`, title: `Show the checks with the verdict ${name}`},
-          element("b", {}, totals[name].toLocaleString("en")), ` ${name}`)))),
-    run.incomplete && element("p", {class: "notice"}, "The run was cut short: these are the results so far."),
-    servers.length === 0 && element("p", {class: "notice"}, "There is no server in this run."),
-    broken.length > 0 && element("p", {class: "notice"}, `${plural(broken.length, "server")} did not start or broke off: `,
-      broken.map((server, number) => [number ? ", " : "", element("a", {href: serverLink(server)}, server.name)])));
+  return make(
+    "section",
+    {id: "run", "aria-label": "The run"},
+    make(
+      "dl",
+      {class: "facts line"},
+      facts.map(([name, value]) => make("div", make("dt", name), make("dd", value))),
+    ),
+    make(
+      "ul.totals",
+      {"aria-label": "Verdicts"},
+      ["pass", "deviation", "fail", "fixed", "not-applicable", "error"]
+        .filter(name => totals[name])
+        .map(name =>
+          make(
+            "li",
+            make(
+              "button",
+              {
+                type: "button",
+                "data-verdict": name,
+                class: `total v-${name}`,
+                title: `Show the checks with the verdict ${name}`,
+              },
+              make("b", totals[name].toLocaleString("en")),
+              ` ${name}`,
+            ),
+          ),
+        ),
+    ),
+    run.incomplete && make("p.notice", "The run was cut short: these are the results so far."),
+    servers.length === 0 && make("p.notice", "There is no server in this run."),
+    broken.length > 0 &&
+      make(
+        "p.notice",
+        `${plural(broken.length, "server")} did not start or broke off: `,
+        broken.map((server, number) => [
+          number ? ", " : "",
+          make("a", {href: serverLink(server)}, server.name),
+        ]),
+      ),
+  );
 }
 
 function moment(text) {
   const time = new Date(text);
-  const shown = Number.isNaN(time.valueOf()) ? text : time.toLocaleString(undefined, {dateStyle: "medium", timeStyle: "short"});
-  return element("time", {datetime: text, title: text}, shown);
+  const shown = Number.isNaN(time.valueOf())
+    ? text
+    : time.toLocaleString(undefined, {dateStyle: "medium", timeStyle: "short"});
+  return make("time", {datetime: text, title: text}, shown);
 }
 
 function duration(seconds) {
@@ -134,21 +207,60 @@ function duration(seconds) {
 
 function filterBar() {
   const choices = {
-    area: [...areas.keys()], level: levels.filter(level => checks.some(check => check.level === level)),
-    verdict: ["pass", "deviation", "fail", "fixed", "not-applicable", "error"], server: servers.map(server => server.name),
+    area: [...areas.keys()],
+    level: levels.filter(level => checks.some(check => check.level === level)),
+    verdict: ["pass", "deviation", "fail", "fixed", "not-applicable", "error"],
+    server: servers.map(server => server.name),
   };
-  return element("form", {id: "filters", role: "search", "aria-label": "Filter the matrix", onsubmit: event => event.preventDefault()},
-    element("fieldset", {class: "segments"}, element("legend", {class: "hidden"}, "View"),
-      [...matrixViews].filter(([name]) => name !== "parity" || reference).map(([name, text]) => element("label", {},
-        element("input", {type: "radio", name: "view", value: name}), element("span", {}, text)))),
-    element("input", {type: "search", name: "q", id: "search", placeholder: "Search   /", "aria-label": "Search in ids, titles, clauses and consequences", autocomplete: "off", spellcheck: "false"}),
-    filters.map(name => element("details", {class: "choice", "data-filter": name},
-      element("summary", {}, element("span", {}, name[0].toUpperCase() + name.slice(1)), element("span", {class: "count"})),
-      element("fieldset", {}, element("legend", {class: "hidden"}, name),
-        choices[name].map(value => element("label", {}, element("input", {type: "checkbox", name, value}), " ", value,
-          name === "level" && element("small", {}, ` ${levelMeans[value]}`)))))),
-    element("button", {type: "button", id: "reset", class: "quiet"}, "Reset"),
-    element("p", {id: "shown", role: "status"}));
+  return make(
+    "form",
+    {
+      id: "filters",
+      role: "search",
+      "aria-label": "Filter the matrix",
+      onsubmit: event => event.preventDefault(),
+    },
+    make(
+      "fieldset.segments",
+      make("legend.hidden", "View"),
+      [...matrixViews]
+        .filter(([name]) => name !== "parity" || reference)
+        .map(([name, text]) =>
+          make("label", make("input", {type: "radio", name: "view", value: name}), make("span", text)),
+        ),
+    ),
+    make("input", {
+      type: "search",
+      name: "q",
+      id: "search",
+      placeholder: "Search   /",
+      "aria-label": "Search in ids, titles, clauses and consequences",
+      autocomplete: "off",
+      spellcheck: "false",
+    }),
+    filters.map(name =>
+      make(
+        "details.choice",
+        {"data-filter": name},
+        make("summary", make("span", name[0].toUpperCase() + name.slice(1)), make("span.count")),
+        make(
+          "fieldset",
+          make("legend.hidden", name),
+          choices[name].map(value =>
+            make(
+              "label",
+              make("input", {type: "checkbox", name, value}),
+              " ",
+              value,
+              name === "level" && make("small", ` ${levelMeans[value]}`),
+            ),
+          ),
+        ),
+      ),
+    ),
+    make("button.quiet", {type: "button", id: "reset"}, "Reset"),
+    make("p", {id: "shown", role: "status"}),
+  );
 }
 
 // The form as the state has it.
@@ -156,7 +268,8 @@ function drawFilters() {
   const form = document.getElementById("filters");
   const search = document.getElementById("search");
   if (search.value.trim() !== state.q) search.value = state.q;
-  for (const input of form.querySelectorAll("input[type=checkbox]")) input.checked = state[input.name].has(input.value);
+  for (const input of form.querySelectorAll("input[type=checkbox]"))
+    input.checked = state[input.name].has(input.value);
   for (const input of form.querySelectorAll("input[type=radio]")) input.checked = input.value === state.view;
   for (const choice of form.querySelectorAll("details")) {
     const number = state[choice.dataset.filter].size;
@@ -208,12 +321,12 @@ main.addEventListener("click", event => {
     focusCell(-1, -1);
   } else {
     const {area} = target.dataset;
-    const open = new Set(grid.rows.filter(row => row.area && isOpenRow(row)).map(row => row.area));
-    if (!open.delete(area)) open.add(area);
-    const column = grid.column;
-    state.open = open;
-    changed();
-    focusCell(grid.rows.findIndex(row => row.area === area), column);
+    const {column} = grid;
+    toggleArea(area);
+    focusCell(
+      grid.rows.findIndex(row => row.area === area),
+      column,
+    );
   }
 });
 
@@ -272,8 +385,19 @@ document.getElementById("theme").addEventListener("click", () => {
   remembered(next);
 });
 
-addEventListener("beforeprint", () => drawRows(true));
-addEventListener("afterprint", () => drawRows());
+// What is above the page cannot be printed over several pages; the panel is put into it meanwhile.
+for (const [kind, printed] of [
+  ["beforeprint", true],
+  ["afterprint", false],
+]) {
+  addEventListener(kind, () => {
+    drawRows(printed);
+    if (!panel.open) return;
+    panel.close();
+    if (printed) panel.show();
+    else panel.showModal();
+  });
+}
 addEventListener("resize", () => {
   fit();
   drawRows();
