@@ -335,6 +335,11 @@ class Comparison:
     def __init__(self, reference: Iterable[dict[str, Any]]) -> None:
         self._reference = {check["id"]: normal_forms(check) for check in reference}
 
+    @property
+    def known(self) -> bool:
+        """Whether there is anything to compare with."""
+        return bool(self._reference)
+
     def parity(self, check: dict[str, Any]) -> dict[str, Any] | None:
         """The object `parity` of a check in results.json; None where nothing can be compared."""
         expected = self._reference.get(check["id"])

@@ -101,6 +101,8 @@ def write(
 ) -> None:
     """Write a results document, in which each check has its parity, and replace an earlier one.
 
+    Where the reference deployment is not among the servers, what the checks say of it is left.
+
     :param servers: the server objects without their checks, in order.
     :param checks: those of a server, by its name.
     :param temporary: a directory on the same file system for what is not whole yet; the
@@ -115,7 +117,8 @@ def write(
             for number, server in enumerate(servers, 1):
                 out.write(f'{json.dumps(server)[:-1]}, "checks": [')
                 for position, check in enumerate(checks(server["name"])):
-                    check["parity"] = comparison.parity(check)
+                    if comparison.known:
+                        check["parity"] = comparison.parity(check)
                     out.write(f"{',' if position else ''}\n{json.dumps(check)}")
                 out.write(f"\n]}}{',' if number < len(servers) else ''}\n")
             out.write("]}\n")

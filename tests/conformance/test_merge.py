@@ -129,6 +129,24 @@ def test_parity_is_told_across_jobs(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_parity_is_kept_where_there_are_several_references(tmp_path: Path) -> None:
+    same = {"reference": REFERENCE, "same": True, "answer": "0", "differences": []}
+    runs = [
+        document(
+            server(REFERENCE, check("a/b", "pass", parity=same)),
+            server("one", check("a/b", "pass", parity=same)),
+            backend=backend,
+        )
+        for backend in ("process", "docker")
+    ]
+    found = merged(*runs)
+    results.write(tmp_path / "results.json", found.run, found.servers, found.checks)
+    whole = results.open_document(tmp_path)
+    assert len(whole.servers) == 4
+    for kept in whole.servers:
+        assert whole.check(kept["name"], "a/b")["parity"] == same
+
+
 def test_results_are_found_in_directories(tmp_path: Path) -> None:
     paths = [tmp_path / name / "results.json" for name in ("artifact-a", "artifact-b/results")]
     for path in paths:
