@@ -46,8 +46,8 @@ function isOpen(area, state, total) {
 
 function matrixView() {
   grid.table = make("table", {
-    role: "grid",
-    class: "grid",
+    "role": "grid",
+    "class": "grid",
     "aria-label": "Checks by servers",
     "aria-readonly": "true",
   });
@@ -88,7 +88,7 @@ function drawMatrix(state) {
       make("col.first"),
       grid.columns.map(() => make("col")),
     ),
-    heading(groups),
+    gridHead(groups),
     grid.body,
   );
   grid.table.classList.toggle("few", grid.columns.length <= 6);
@@ -126,7 +126,7 @@ function markCell(event) {
   if (check || area) cell.title = check ? `${label}\n${check.id}` : label;
 }
 
-function heading(groups) {
+function gridHead(groups) {
   const all = groups.length > 0 && groups.every(group => grid.rows.includes(group) && isOpenRow(group));
   const toggle =
     groups.length === 0
@@ -134,10 +134,10 @@ function heading(groups) {
       : make(
           "button",
           {
-            type: "button",
-            class: "quiet",
+            "type": "button",
+            "class": "quiet",
             "data-open": all ? "none" : "all",
-            tabindex: "-1",
+            "tabindex": "-1",
           },
           all ? "Close all areas" : "Open all areas",
         );
@@ -208,8 +208,8 @@ function drawRow(number) {
       make(
         "button",
         {
-          type: "button",
-          tabindex: "-1",
+          "type": "button",
+          "tabindex": "-1",
           "aria-expanded": String(isOpenRow(grid.rows[number])),
           "data-area": area,
         },
@@ -403,7 +403,7 @@ function drawLegend(view) {
     make(
       "li",
       {title: found.means},
-      make("b", {class: `v-${found.name}`, "aria-hidden": "true"}, sign),
+      make("b", {"class": `v-${found.name}`, "aria-hidden": "true"}, sign),
       ` ${found.name}`,
       found.name !== "pass" && make("small", `: ${found.means}`),
     );

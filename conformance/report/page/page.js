@@ -78,7 +78,7 @@ function showView(kind, tokens, link) {
   const isMatrix = !Object.hasOwn(views, kind);
   document.body.classList.toggle("matrix", isMatrix);
   if (!isMatrix) {
-    main.replaceChildren(...[views[kind](...tokens)].flat());
+    main.replaceChildren(...present(views[kind](...tokens)));
     scrollTo(0, 0);
   } else {
     if (!grid.scroller?.isConnected) main.replaceChildren(runFacts(), ...matrixView());
@@ -113,7 +113,7 @@ function drawNavigation(kind) {
         make(
           "a",
           {
-            href: name ? `#${name}` : "#" + queryOf(),
+            "href": name ? `#${name}` : "#" + queryOf(),
             "aria-current": kind === name || (kind === "server" && name === "servers") ? "page" : null,
           },
           text,
@@ -148,28 +148,19 @@ function runFacts() {
   const broken = servers.filter(server => server.error);
   return make(
     "section",
-    {id: "run", "aria-label": "The run"},
-    make(
-      "dl",
-      {class: "facts line"},
-      facts.map(([name, value]) => make("div", make("dt", name), make("dd", value))),
-    ),
+    {"id": "run", "aria-label": "The run"},
+    terms("facts.line", facts),
     make(
       "ul.totals",
       {"aria-label": "Verdicts"},
-      ["pass", "deviation", "fail", "fixed", "not-applicable", "error"]
+      verdictNames
         .filter(name => totals[name])
         .map(name =>
           make(
             "li",
             make(
-              "button",
-              {
-                type: "button",
-                "data-verdict": name,
-                class: `total v-${name}`,
-                title: `Show the checks with the verdict ${name}`,
-              },
+              `button.total.v-${name}`,
+              {"type": "button", "data-verdict": name, "title": `Show the checks with the verdict ${name}`},
               make("b", totals[name].toLocaleString("en")),
               ` ${name}`,
             ),
@@ -182,10 +173,7 @@ function runFacts() {
       make(
         "p.notice",
         `${plural(broken.length, "server")} did not start or broke off: `,
-        broken.map((server, number) => [
-          number ? ", " : "",
-          make("a", {href: serverLink(server)}, server.name),
-        ]),
+        joined(broken, serverAnchor),
       ),
   );
 }
@@ -209,16 +197,16 @@ function filterBar() {
   const choices = {
     area: [...areas.keys()],
     level: levels.filter(level => checks.some(check => check.level === level)),
-    verdict: ["pass", "deviation", "fail", "fixed", "not-applicable", "error"],
+    verdict: verdictNames,
     server: servers.map(server => server.name),
   };
   return make(
     "form",
     {
-      id: "filters",
-      role: "search",
+      "id": "filters",
+      "role": "search",
       "aria-label": "Filter the matrix",
-      onsubmit: event => event.preventDefault(),
+      "onsubmit": event => event.preventDefault(),
     },
     make(
       "fieldset.segments",
@@ -230,13 +218,13 @@ function filterBar() {
         ),
     ),
     make("input", {
-      type: "search",
-      name: "q",
-      id: "search",
-      placeholder: "Search   /",
+      "type": "search",
+      "name": "q",
+      "id": "search",
+      "placeholder": "Search   /",
       "aria-label": "Search in ids, titles, clauses and consequences",
-      autocomplete: "off",
-      spellcheck: "false",
+      "autocomplete": "off",
+      "spellcheck": "false",
     }),
     filters.map(name =>
       make(
