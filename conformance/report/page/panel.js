@@ -53,9 +53,9 @@ const leavePanel = () => {
   location.hash = shown;
 };
 
-panel.addEventListener("cancel", event => {
-  event.preventDefault();
-  leavePanel();
+// By the Escape key the browser closes it, which not everywhere can be prevented.
+panel.addEventListener("close", () => {
+  if (opened && !panel.open) leavePanel();
 });
 panel.addEventListener("click", event => {
   if (event.target === panel) leavePanel();
