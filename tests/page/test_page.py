@@ -214,6 +214,13 @@ def test_only_rows_in_sight_are_drawn(open_page: Open) -> None:
     assert rows.count() < 60
 
 
+def test_the_rows_fill_their_place(open_page: Open) -> None:
+    page = open_page("#?q=check-1", found=large())
+    room = page.locator("#scroller").evaluate("(scroller) => scroller.clientHeight") / 26
+    assert room > 15
+    assert page.locator(".grid tbody tr:not(.space)").count() > room
+
+
 def test_print_has_all_rows(open_page: Open) -> None:
     page = open_page("#?open=area-0+area-1", found=large(servers=2, checks=200))
     assert ids(page).count() < 60
@@ -406,6 +413,7 @@ def test_links_of_what_there_is_not(open_page: Open) -> None:
 def test_the_ranking_counts_honestly(open_page: Open) -> None:
     page = open_page()
     page.get_by_role("link", name="Servers", exact=True).click()
+    expect(page.locator("main")).to_be_focused()
     rows = page.locator(".ranking tbody tr")
     texts = [re.sub(r"\s+", " ", text).strip() for text in rows.all_inner_texts()]
     assert texts == [

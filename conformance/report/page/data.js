@@ -52,6 +52,9 @@ checks.forEach((check, number) => {
   check.why = overview.whys[check.why];
   check.requires = overview.lists[check.requires];
   check.rests_on = overview.lists[check.rests_on];
+  // What a search looks at.
+  const {document, section} = check.clause;
+  check.text = [check.id, check.title, document, section, check.why.text].join(" ").toLowerCase();
 });
 servers.forEach((server, number) => {
   server.number = number;

@@ -19,11 +19,7 @@ function rowsOf(state, columns) {
     if (state.area.size && !state.area.has(area)) continue;
     const found = all.filter(check => {
       if (state.level.size && !state.level.has(check.level)) return false;
-      if (words.length) {
-        const text =
-          `${check.id} ${check.title} ${check.clause.document} ${check.clause.section} ${check.why.text}`.toLowerCase();
-        if (!words.every(word => text.includes(word))) return false;
-      }
+      if (!words.every(word => check.text.includes(word))) return false;
       if (state.verdict.size && !columns.some(server => state.verdict.has(verdictOf(check, server).name)))
         return false;
       return state.view !== "disagree" || disagree(check, columns);
@@ -82,6 +78,8 @@ function drawMatrix(state) {
   grid.above = make("tr.space", {"aria-hidden": "true"}, make("td", {colspan: grid.columns.length + 1}));
   grid.below = grid.above.cloneNode(true);
   grid.body.append(grid.above, grid.below);
+  // All of the height, so that what there is room for can be measured before rows are drawn.
+  grid.below.firstChild.style.height = `${grid.rows.length * rowHeight}px`;
   grid.table.replaceChildren(
     make(
       "colgroup",
@@ -98,7 +96,8 @@ function drawMatrix(state) {
   document.getElementById("shown").textContent =
     total === checks.length && grid.columns.length === servers.length
       ? `${plural(total, "check")} on ${plural(servers.length, "server")}`
-      : `${total.toLocaleString("en")} of ${plural(checks.length, "check")}, ${grid.columns.length} of ${plural(servers.length, "server")}`;
+      : `${total.toLocaleString("en")} of ${plural(checks.length, "check")}, ` +
+        `${grid.columns.length} of ${plural(servers.length, "server")}`;
   drawLegend(state.view);
   fit();
   drawRows();

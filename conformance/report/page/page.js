@@ -76,6 +76,8 @@ const views = {
 
 function showView(kind, tokens, link) {
   const isMatrix = !Object.hasOwn(views, kind);
+  // Who comes from another view starts at the beginning of this one.
+  const arrives = shown !== null && !(isMatrix && document.body.classList.contains("matrix"));
   document.body.classList.toggle("matrix", isMatrix);
   if (!isMatrix) {
     main.replaceChildren(...present(views[kind](...tokens)));
@@ -85,8 +87,7 @@ function showView(kind, tokens, link) {
     drawFilters();
     drawMatrix(state);
   }
-  // A view that was there before the page was asked for it has the focus already, or nothing.
-  if (shown !== null && !isMatrix) main.focus({preventScroll: true});
+  if (arrives) main.focus({preventScroll: true});
   shown = link;
   drawNavigation(isMatrix ? "" : kind);
   const name = main.querySelector("h2")?.textContent;
@@ -351,7 +352,7 @@ for (const kind of ["pointerdown", "focusin"]) {
 const themes = {auto: "Theme: auto", light: "Theme: light", dark: "Theme: dark"};
 
 function useTheme(name) {
-  const theme = name in themes ? name : "auto";
+  const theme = Object.hasOwn(themes, name ?? "") ? name : "auto";
   document.documentElement.dataset.theme = theme;
   document.getElementById("theme").textContent = themes[theme];
 }

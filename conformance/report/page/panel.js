@@ -4,7 +4,8 @@
 const panel = document.getElementById("panel");
 let opened = null;
 
-// Open the panel, or show something else in it. `partsOf` returns what it begins with, and a promise of the rest.
+// Open the panel, or show something else in it: `partsOf` returns what it begins with, and how to get
+// the rest, which takes a moment.
 function openPanel(what, partsOf) {
   opened = what ?? {};
   const now = opened;
