@@ -214,6 +214,13 @@ def test_only_rows_in_sight_are_drawn(open_page: Open) -> None:
     assert rows.count() < 60
 
 
+def test_the_rows_fill_their_place(open_page: Open) -> None:
+    page = open_page("#?q=check-1", found=large())
+    room = page.locator("#scroller").evaluate("(scroller) => scroller.clientHeight") / 26
+    assert room > 15
+    assert page.locator(".grid tbody tr:not(.space)").count() > room
+
+
 def test_print_has_all_rows(open_page: Open) -> None:
     page = open_page("#?open=area-0+area-1", found=large(servers=2, checks=200))
     assert ids(page).count() < 60
@@ -221,6 +228,17 @@ def test_print_has_all_rows(open_page: Open) -> None:
     expect(ids(page)).to_have_count(200)
     page.evaluate("dispatchEvent(new Event('afterprint'))")
     assert ids(page).count() < 60
+
+
+def test_a_cell_is_printed_in_full(open_page: Open) -> None:
+    page = open_page(CELL)
+    expect(page.locator("dialog:modal")).to_contain_text("Took")
+    # What is modal is printed on one page and cut off there.
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    expect(page.locator("dialog:modal")).to_have_count(0)
+    expect(page.locator("dialog[open]")).to_contain_text("Took")
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    expect(page.locator("dialog:modal")).to_contain_text("Took")
 
 
 # ---- keys ----
@@ -331,6 +349,14 @@ def test_from_a_cell_to_the_next(open_page: Open) -> None:
     expect(cell(page, "http/host/missing", BETA)).to_be_focused()
 
 
+def test_a_link_is_closed_to_its_place_in_the_matrix(open_page: Open) -> None:
+    page = open_page("#cell/server-1/area-5/check-599", found=large(servers=2))
+    page.keyboard.press("Escape")
+    expect(cell(page, "area-5/check-599", "server-1")).to_be_focused()
+    # The heading, six areas, and of these the one that was closed.
+    expect(page.locator(".grid")).to_have_attribute("aria-rowcount", "107")
+
+
 def test_a_check_on_all_servers(open_page: Open) -> None:
     page = open_page()
     page.locator('.grid a[href^="#check/http/host/missing"]').click()
@@ -387,7 +413,8 @@ def test_links_of_what_there_is_not(open_page: Open) -> None:
 def test_the_ranking_counts_honestly(open_page: Open) -> None:
     page = open_page()
     page.get_by_role("link", name="Servers", exact=True).click()
-    rows = page.locator("#ranking tbody tr")
+    expect(page.locator("main")).to_be_focused()
+    rows = page.locator(".ranking tbody tr")
     texts = [re.sub(r"\s+", " ", text).strip() for text in rows.all_inner_texts()]
     assert texts == [
         "1 reference-threaded 1.0 100.0 % 4/4 100.0 % 2/2 100.0 % 1/1 0 0 0 0 0",
@@ -403,7 +430,7 @@ def test_the_ranking_counts_honestly(open_page: Open) -> None:
 def test_only_what_passes_everything_has_all(open_page: Open) -> None:
     checks = [check(f"a/check-{number}", "+" if number else "F") for number in range(2001)]
     page = open_page("#servers", found=document(server("one", *checks)))
-    expect(page.locator("#ranking tbody")).to_contain_text("99.9 % 2000/2001")
+    expect(page.locator(".ranking tbody")).to_contain_text("99.9 % 2000/2001")
 
 
 def test_the_page_of_a_server(open_page: Open) -> None:
@@ -485,7 +512,7 @@ def test_two_columns_compared(open_page: Open) -> None:
 def test_what_changed_since_an_earlier_run(open_page: Open) -> None:
     page = open_page()
     page.get_by_role("link", name="Changes").click()
-    rows = page.locator("#by-server tbody tr")
+    rows = page.locator(".by-server tbody tr")
     expect(rows).to_have_count(4)
     texts = [re.sub(r"\s+", " ", text).strip() for text in rows.all_inner_texts()]
     # Deviation or fail, it failed before as it does now: another verdict, and no new failure.
@@ -498,7 +525,7 @@ def test_what_changed_since_an_earlier_run(open_page: Open) -> None:
     main = page.locator("main")
     expect(main).to_contain_text(f"New in this run: {GAMMA}")
     expect(main).to_contain_text("No more in this run: gone")
-    expect(main).to_contain_text("http/host/missing deviation → fail")
+    expect(main).to_contain_text("http/host/missing must: deviation → fail")
     expect(main).to_contain_text("http/retired")
 
 

@@ -23,7 +23,15 @@ from conformance.report.page import data
 from conformance.results import Document
 
 #: In this order: each uses what those before it have.
-_SCRIPTS = ("data.js", "matrix.js", "panel.js", "views.js", "page.js")
+_SCRIPTS = (
+    "data.js",
+    "matrix.js",
+    "panel.js",
+    "servers.js",
+    "support.js",
+    "compare.js",
+    "page.js",
+)
 
 
 def write(

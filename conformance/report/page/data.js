@@ -52,30 +52,30 @@ checks.forEach((check, number) => {
   check.why = overview.whys[check.why];
   check.requires = overview.lists[check.requires];
   check.rests_on = overview.lists[check.rests_on];
+  // What a search looks at.
+  const {document, section} = check.clause;
+  check.text = [check.id, check.title, document, section, check.why.text].join(" ").toLowerCase();
 });
 servers.forEach((server, number) => {
   server.number = number;
 });
 
-const areas = new Map();
-for (const check of checks) {
-  if (!areas.has(check.area)) areas.set(check.area, []);
-  areas.get(check.area).push(check);
-}
+const areas = grouped(checks, check => check.area);
 const reference = servers.find(server => server.name === overview.reference) ?? null;
 
+const verdictNames = ["pass", "deviation", "fail", "fixed", "not-applicable", "error"];
 const verdictOf = (check, server) => verdicts.get(check.verdicts[server.number]) ?? verdicts.get(" ");
 const signOf = (found, key) => found.sign ?? key;
 
 function countVerdicts(server, among = checks) {
   const counts = {
-    pass: 0,
-    deviation: 0,
-    fail: 0,
-    fixed: 0,
+    "pass": 0,
+    "deviation": 0,
+    "fail": 0,
+    "fixed": 0,
     "not-applicable": 0,
-    error: 0,
-    absent: 0,
+    "error": 0,
+    "absent": 0,
   };
   for (const check of among) counts[verdictOf(check, server).name] += 1;
   return counts;
@@ -165,23 +165,30 @@ const visible = text =>
 
 // ---- elements ----
 
-// An element, by its tag and class ("p.soft"). What comes after may begin with an object of its
+// An element, by its tag and classes ("p.soft"). What comes after may begin with an object of its
 // attributes, in which `on...` are listeners; the rest are children: elements, or text, which is made
-// printable.
+// printable. Children that are null, false or empty are left out, as are attributes.
 function make(what, ...parts) {
-  const [tag, ...classes] = what.split(".");
+  const [tag, ...classes] = what.split(/[. ]+/);
   const made = document.createElement(tag);
-  if (classes.length) made.className = classes.join(" ");
+  const style = classes.filter(Boolean).join(" ");
+  if (style) made.className = style;
   const attributes = parts[0]?.constructor === Object ? parts.shift() : {};
   for (const [name, value] of Object.entries(attributes)) {
     if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
     else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value != null) made.setAttribute(name, printable(value));
+    else if (value !== false && value != null) {
+      made.setAttribute(name, name === "title" || name === "aria-label" ? printable(value) : value);
+    }
   }
-  const children = parts.flat(Infinity).filter(child => child != null && child !== false);
-  made.append(...children.map(child => (child instanceof Node ? child : printable(child))));
+  made.append(...present(parts).map(child => (child instanceof Node ? child : printable(child))));
   return made;
 }
+
+const present = parts => parts.flat(Infinity).filter(part => part != null && part !== false && part !== "");
+const joined = (items, makeOne) => items.map((item, number) => [number > 0 && ", ", makeOne(item)]);
+const code = text => make("code", text);
+const link = (href, text) => make("a", {href}, text);
 
 // A link to somewhere else, where it is one: a document may have anything in its place.
 function outside(url, text = url) {
@@ -189,24 +196,61 @@ function outside(url, text = url) {
   return make("a", {href: url, rel: "noreferrer", target: "_blank"}, text);
 }
 
+// A list of terms, without those of which there is nothing to say.
+const terms = (style, entries) =>
+  make(
+    `dl.${style}`,
+    entries
+      .filter(([, value]) => present([value]).length)
+      .map(([name, value, kind = ""]) => make(`div.${kind}`, make("dt", name), make("dd", value))),
+  );
+
+// A table with a head, in a box that scrolls sideways where it is too wide.
+const table = (label, style, heads, rows) =>
+  make(
+    `div.wide`,
+    {"tabindex": "0", "role": "region", "aria-label": label},
+    make(
+      `table.list.${style}`,
+      make("thead", make("tr", present(heads.map(head => make("th", {scope: "col"}, head))))),
+      make("tbody", rows),
+    ),
+  );
+const heading = (...children) => make("th", {scope: "row"}, children);
+const nothing = () => make("span.soft", "0");
+const numberCell = (value, style = "") =>
+  make(`td.number.${value ? style : ""}`, value ? value.toLocaleString("en") : nothing());
+
+const section = (name, ...children) => make("section", make("h3", name), children);
+const group = (name, more, open, ...children) =>
+  make("details.group", {open}, make("summary", make("h3", name, make("small", ` ${more}`))), children);
+
 // Text that is wrapped for an editor, as paragraphs.
 const prose = (text, style = "") =>
   text
     .trim()
     .split(/\n\s*\n/)
-    .map(part => make("p", {class: `prose ${style}`}, part.replace(/\s+/g, " ")));
+    .map(part => make(`p.prose.${style}`, part.replace(/\s+/g, " ")));
 
 // A sentence of the suite's, in which `names` are set as code.
 const marked = text => text.split(/`([^`]+)`/).map((part, number) => (number % 2 ? code(part) : part));
 
-const code = text => make("code", text);
-const plural = (number, one, many = `${one}s`) =>
-  `${number.toLocaleString("en")} ${number === 1 ? one : many}`;
+const plural = (number, one) => `${number.toLocaleString("en")} ${one}${number === 1 ? "" : "s"}`;
 const counted = (counts, names) =>
   names
     .filter(name => counts[name])
     .map(name => `${counts[name]} ${name}`)
     .join(", ");
+
+function grouped(items, key) {
+  const groups = new Map();
+  for (const item of items) {
+    const name = key(item);
+    if (!groups.has(name)) groups.set(name, []);
+    groups.get(name).push(item);
+  }
+  return groups;
+}
 
 // ---- links ----
 
@@ -235,3 +279,15 @@ const cellLink = (check, server, parameters = {}) =>
   `#cell/${serverToken(server)}/${encode(check.id)}${queryOf(parameters)}`;
 const checkLink = check => `#check/${encode(check.id)}${queryOf()}`;
 const serverLink = server => `#server/${serverToken(server)}`;
+const checkAnchor = (check, server, parameters) =>
+  link(server ? cellLink(check, server, parameters) : checkLink(check), check.id);
+const checkAnchors = (found, server) => joined(found, check => checkAnchor(check, server));
+const serverAnchor = server => link(serverLink(server), server.name);
+
+const badge = (found, sign) =>
+  make(
+    `span.badge.v-${found.name}`,
+    make("b", {"aria-hidden": "true"}, signOf(found, sign)),
+    ` ${found.name}`,
+  );
+const verdictBadge = (check, server) => badge(verdictOf(check, server), check.verdicts[server.number]);

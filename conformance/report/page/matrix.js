@@ -19,11 +19,7 @@ function rowsOf(state, columns) {
     if (state.area.size && !state.area.has(area)) continue;
     const found = all.filter(check => {
       if (state.level.size && !state.level.has(check.level)) return false;
-      if (words.length) {
-        const text =
-          `${check.id} ${check.title} ${check.clause.document} ${check.clause.section} ${check.why.text}`.toLowerCase();
-        if (!words.every(word => text.includes(word))) return false;
-      }
+      if (!words.every(word => check.text.includes(word))) return false;
       if (state.verdict.size && !columns.some(server => state.verdict.has(verdictOf(check, server).name)))
         return false;
       return state.view !== "disagree" || disagree(check, columns);
@@ -46,8 +42,8 @@ function isOpen(area, state, total) {
 
 function matrixView() {
   grid.table = make("table", {
-    role: "grid",
-    class: "grid",
+    "role": "grid",
+    "class": "grid",
     "aria-label": "Checks by servers",
     "aria-readonly": "true",
   });
@@ -82,13 +78,15 @@ function drawMatrix(state) {
   grid.above = make("tr.space", {"aria-hidden": "true"}, make("td", {colspan: grid.columns.length + 1}));
   grid.below = grid.above.cloneNode(true);
   grid.body.append(grid.above, grid.below);
+  // All of the height, so that what there is room for can be measured before rows are drawn.
+  grid.below.firstChild.style.height = `${grid.rows.length * rowHeight}px`;
   grid.table.replaceChildren(
     make(
       "colgroup",
       make("col.first"),
       grid.columns.map(() => make("col")),
     ),
-    heading(groups),
+    gridHead(groups),
     grid.body,
   );
   grid.table.classList.toggle("few", grid.columns.length <= 6);
@@ -98,7 +96,8 @@ function drawMatrix(state) {
   document.getElementById("shown").textContent =
     total === checks.length && grid.columns.length === servers.length
       ? `${plural(total, "check")} on ${plural(servers.length, "server")}`
-      : `${total.toLocaleString("en")} of ${plural(checks.length, "check")}, ${grid.columns.length} of ${plural(servers.length, "server")}`;
+      : `${total.toLocaleString("en")} of ${plural(checks.length, "check")}, ` +
+        `${grid.columns.length} of ${plural(servers.length, "server")}`;
   drawLegend(state.view);
   fit();
   drawRows();
@@ -126,7 +125,7 @@ function markCell(event) {
   if (check || area) cell.title = check ? `${label}\n${check.id}` : label;
 }
 
-function heading(groups) {
+function gridHead(groups) {
   const all = groups.length > 0 && groups.every(group => grid.rows.includes(group) && isOpenRow(group));
   const toggle =
     groups.length === 0
@@ -134,10 +133,10 @@ function heading(groups) {
       : make(
           "button",
           {
-            type: "button",
-            class: "quiet",
+            "type": "button",
+            "class": "quiet",
             "data-open": all ? "none" : "all",
-            tabindex: "-1",
+            "tabindex": "-1",
           },
           all ? "Close all areas" : "Open all areas",
         );
@@ -208,8 +207,8 @@ function drawRow(number) {
       make(
         "button",
         {
-          type: "button",
-          tabindex: "-1",
+          "type": "button",
+          "tabindex": "-1",
           "aria-expanded": String(isOpenRow(grid.rows[number])),
           "data-area": area,
         },
@@ -403,7 +402,7 @@ function drawLegend(view) {
     make(
       "li",
       {title: found.means},
-      make("b", {class: `v-${found.name}`, "aria-hidden": "true"}, sign),
+      make("b", {"class": `v-${found.name}`, "aria-hidden": "true"}, sign),
       ` ${found.name}`,
       found.name !== "pass" && make("small", `: ${found.means}`),
     );

@@ -76,17 +76,18 @@ const views = {
 
 function showView(kind, tokens, link) {
   const isMatrix = !Object.hasOwn(views, kind);
+  // Who comes from another view starts at the beginning of this one.
+  const arrives = shown !== null && !(isMatrix && document.body.classList.contains("matrix"));
   document.body.classList.toggle("matrix", isMatrix);
   if (!isMatrix) {
-    main.replaceChildren(...[views[kind](...tokens)].flat());
+    main.replaceChildren(...present(views[kind](...tokens)));
     scrollTo(0, 0);
   } else {
     if (!grid.scroller?.isConnected) main.replaceChildren(runFacts(), ...matrixView());
     drawFilters();
     drawMatrix(state);
   }
-  // A view that was there before the page was asked for it has the focus already, or nothing.
-  if (shown !== null && !isMatrix) main.focus({preventScroll: true});
+  if (arrives) main.focus({preventScroll: true});
   shown = link;
   drawNavigation(isMatrix ? "" : kind);
   const name = main.querySelector("h2")?.textContent;
@@ -113,7 +114,7 @@ function drawNavigation(kind) {
         make(
           "a",
           {
-            href: name ? `#${name}` : "#" + queryOf(),
+            "href": name ? `#${name}` : "#" + queryOf(),
             "aria-current": kind === name || (kind === "server" && name === "servers") ? "page" : null,
           },
           text,
@@ -148,28 +149,19 @@ function runFacts() {
   const broken = servers.filter(server => server.error);
   return make(
     "section",
-    {id: "run", "aria-label": "The run"},
-    make(
-      "dl",
-      {class: "facts line"},
-      facts.map(([name, value]) => make("div", make("dt", name), make("dd", value))),
-    ),
+    {"id": "run", "aria-label": "The run"},
+    terms("facts.line", facts),
     make(
       "ul.totals",
       {"aria-label": "Verdicts"},
-      ["pass", "deviation", "fail", "fixed", "not-applicable", "error"]
+      verdictNames
         .filter(name => totals[name])
         .map(name =>
           make(
             "li",
             make(
-              "button",
-              {
-                type: "button",
-                "data-verdict": name,
-                class: `total v-${name}`,
-                title: `Show the checks with the verdict ${name}`,
-              },
+              `button.total.v-${name}`,
+              {"type": "button", "data-verdict": name, "title": `Show the checks with the verdict ${name}`},
               make("b", totals[name].toLocaleString("en")),
               ` ${name}`,
             ),
@@ -182,10 +174,7 @@ function runFacts() {
       make(
         "p.notice",
         `${plural(broken.length, "server")} did not start or broke off: `,
-        broken.map((server, number) => [
-          number ? ", " : "",
-          make("a", {href: serverLink(server)}, server.name),
-        ]),
+        joined(broken, serverAnchor),
       ),
   );
 }
@@ -209,16 +198,16 @@ function filterBar() {
   const choices = {
     area: [...areas.keys()],
     level: levels.filter(level => checks.some(check => check.level === level)),
-    verdict: ["pass", "deviation", "fail", "fixed", "not-applicable", "error"],
+    verdict: verdictNames,
     server: servers.map(server => server.name),
   };
   return make(
     "form",
     {
-      id: "filters",
-      role: "search",
+      "id": "filters",
+      "role": "search",
       "aria-label": "Filter the matrix",
-      onsubmit: event => event.preventDefault(),
+      "onsubmit": event => event.preventDefault(),
     },
     make(
       "fieldset.segments",
@@ -230,13 +219,13 @@ function filterBar() {
         ),
     ),
     make("input", {
-      type: "search",
-      name: "q",
-      id: "search",
-      placeholder: "Search   /",
+      "type": "search",
+      "name": "q",
+      "id": "search",
+      "placeholder": "Search   /",
       "aria-label": "Search in ids, titles, clauses and consequences",
-      autocomplete: "off",
-      spellcheck: "false",
+      "autocomplete": "off",
+      "spellcheck": "false",
     }),
     filters.map(name =>
       make(
@@ -363,7 +352,7 @@ for (const kind of ["pointerdown", "focusin"]) {
 const themes = {auto: "Theme: auto", light: "Theme: light", dark: "Theme: dark"};
 
 function useTheme(name) {
-  const theme = name in themes ? name : "auto";
+  const theme = Object.hasOwn(themes, name ?? "") ? name : "auto";
   document.documentElement.dataset.theme = theme;
   document.getElementById("theme").textContent = themes[theme];
 }

@@ -4,7 +4,8 @@
 const panel = document.getElementById("panel");
 let opened = null;
 
-// Open the panel, or show something else in it. `partsOf` returns what it begins with, and a promise of the rest.
+// Open the panel, or show something else in it: `partsOf` returns what it begins with, and how to get
+// the rest, which takes a moment.
 function openPanel(what, partsOf) {
   opened = what ?? {};
   const now = opened;
@@ -13,7 +14,11 @@ function openPanel(what, partsOf) {
     make(
       "div.panel-bar",
       parts.bar ?? null,
-      make("button.quiet", {type: "button", id: "close", "aria-label": "Close", onclick: leavePanel}, "✕"),
+      make(
+        "button.quiet",
+        {"type": "button", "id": "close", "aria-label": "Close", "onclick": leavePanel},
+        "✕",
+      ),
     ),
     make("div.panel-body", {tabindex: "-1"}, parts.head),
   );
@@ -25,7 +30,7 @@ function openPanel(what, partsOf) {
   Promise.resolve(parts.rest?.())
     .then(
       rest => {
-        if (opened === now && rest) body.append(...rest.flat(Infinity).filter(part => part));
+        if (opened === now && rest) body.append(...present(rest));
       },
       error => {
         if (opened === now) body.append(make("p.notice", `The details cannot be shown: ${error.message}`));
@@ -49,24 +54,15 @@ const leavePanel = () => {
   location.hash = shown;
 };
 
-panel.addEventListener("cancel", event => {
-  event.preventDefault();
-  leavePanel();
+// By the Escape key the browser closes it, which not everywhere can be prevented.
+panel.addEventListener("close", () => {
+  if (opened && !panel.open) leavePanel();
 });
 panel.addEventListener("click", event => {
   if (event.target === panel) leavePanel();
 });
 
-const badge = (found, sign) =>
-  make(
-    "span",
-    {class: `badge v-${found.name}`},
-    make("b", {"aria-hidden": "true"}, signOf(found, sign)),
-    ` ${found.name}`,
-  );
-const verdictBadge = (check, server) => badge(verdictOf(check, server), check.verdicts[server.number]);
 const title = (...children) => make("h2", {id: "panel-title", tabindex: "-1"}, children);
-const section = (name, ...children) => make("section", make("h3", name), children);
 const notFound = (kind, tokens) => ({
   head: [
     title("Not in this document"),
@@ -78,55 +74,31 @@ const notFound = (kind, tokens) => ({
   ],
 });
 
-function aboutCheck(check) {
-  return make(
-    "dl.about",
-    make("dt", "Level"),
-    make("dd", make("b", check.level), `: ${levelMeans[check.level] ?? ""}`),
-    make("dt", "Clause"),
-    make("dd", outside(check.clause.url, `${check.clause.document}, ${check.clause.section}`)),
-    check.why.text && [make("dt", "Why it matters"), make("dd", "Where it fails: ", check.why.text)],
-    check.requires.length > 0 && [
-      make("dt", "Requires"),
-      make(
-        "dd",
-        check.requires.map((name, number) => [number ? ", " : "", code(name)]),
-      ),
-    ],
-  );
-}
+const aboutCheck = check =>
+  terms("about", [
+    ["Level", [make("b", check.level), `: ${levelMeans[check.level] ?? ""}`]],
+    ["Clause", outside(check.clause.url, `${check.clause.document}, ${check.clause.section}`)],
+    ["Why it matters", check.why.text && `Where it fails: ${check.why.text}`],
+    ["Requires", joined(check.requires, code)],
+  ]);
 
 // ---- a cell ----
 
-function cellPanel(check, server, beside) {
-  const among = shown === "#" + queryOf() && grid.columns?.includes(server) ? grid.columns : servers;
-  const place = among.indexOf(server);
-  const step = (target, text, label) =>
-    target
-      ? make("a.step", {href: target, "aria-label": label, title: label}, text)
-      : make("span", {class: "step off", "aria-hidden": "true"}, text);
-  const rows = grid.rows.filter(row => row.check).map(row => row.check);
-  const list = rows.includes(check) ? rows : checks;
-  const row = list.indexOf(check);
-  const other = beside ?? (reference === server ? null : reference);
+function cellPanel(check, server, chosen) {
+  const verdict = verdictOf(check, server);
+  const other = chosen ?? (reference === server ? null : reference);
   return {
-    bar: make(
-      "div.steps",
-      step(list[row - 1] && cellLink(list[row - 1], server), "↑", "The check before, on this server"),
-      step(list[row + 1] && cellLink(list[row + 1], server), "↓", "The next check, on this server"),
-      step(among[place - 1] && cellLink(check, among[place - 1]), "←", "This check, on the server before"),
-      step(among[place + 1] && cellLink(check, among[place + 1]), "→", "This check, on the next server"),
-    ),
+    bar: steps(check, server),
     head: [
       make(
         "p.eyebrow",
-        make("a", {href: checkLink(check)}, check.id),
+        link(checkLink(check), check.id),
         " on ",
-        make("a", {href: serverLink(server)}, server.name),
+        serverAnchor(server),
         ` ${server.version ?? ""}`,
       ),
       title(marked(check.title)),
-      make("p", verdictBadge(check, server), " ", make("span.soft", verdictOf(check, server).means)),
+      make("p", verdictBadge(check, server), " ", make("span.soft", verdict.means)),
       followsFrom(check, server),
       aboutCheck(check),
     ],
@@ -139,188 +111,170 @@ function cellPanel(check, server, beside) {
       if (detail === null) return [make("p.notice", "This check was not part of this server's run.")];
       return [
         detail.message && section("What was found", make("pre.message", detail.message)),
-        note.expectation && expectationSection(note.expectation, verdictOf(check, server)),
-        server.error &&
-          verdictOf(check, server).name === "error" &&
-          section("The server", make("pre.message", server.error)),
-        exchangesSection(check, server, detail, other, beside),
+        note.expectation && expectationSection(note.expectation, verdict),
+        server.error && verdict.name === "error" && section("The server", make("pre.message", server.error)),
+        detail.total > 0 && exchangesSection(check, server, detail, other, beside),
         againSection(server, detail),
-        paritySection(check, server, detail),
+        detail.differences !== null && server !== reference && paritySection(check, server, detail),
         detail.log !== null &&
           section(
             "The server's log around it",
-            make("pre.log", {tabindex: "0", role: "region", "aria-label": "Log"}, detail.log),
+            make("pre.log", {"tabindex": "0", "role": "region", "aria-label": "Log"}, detail.log),
           ),
-        restsSection(check, server),
+        check.rests_on.length > 0 && restsSection(check, server),
         make("p.soft", `Took ${detail.duration.toFixed(3)} s.`),
       ];
     },
   };
 }
 
-function followsFrom(check, server) {
-  const root = verdictOf(check, server).outcome === "fail" ? rootOf(check, server) : check;
-  return (
-    root !== check &&
-    make(
-      "p.notice",
-      "This failure follows from another: ",
-      make("a", {href: cellLink(root, server)}, root.id),
-      " fails on this server, and this check rests on it.",
-    )
+// To the cells around it, as the matrix has them.
+function steps(check, server) {
+  const shownChecks = grid.rows.filter(row => row.check).map(row => row.check);
+  const list = shownChecks.includes(check) ? shownChecks : checks;
+  const among = grid.columns.includes(server) ? grid.columns : servers;
+  const [row, column] = [list.indexOf(check), among.indexOf(server)];
+  const step = (text, label, toCheck, toServer) =>
+    toCheck && toServer
+      ? make("a.step", {"href": cellLink(toCheck, toServer), "aria-label": label, "title": label}, text)
+      : make("span.step.off", {"aria-hidden": "true"}, text);
+  return make(
+    "div.steps",
+    step("↑", "The check before, on this server", list[row - 1], server),
+    step("↓", "The next check, on this server", list[row + 1], server),
+    step("←", "This check, on the server before", check, among[column - 1]),
+    step("→", "This check, on the next server", check, among[column + 1]),
   );
 }
 
-function restsSection(check, server) {
-  if (check.rests_on.length === 0) return null;
-  return section(
+function followsFrom(check, server) {
+  const root = verdictOf(check, server).outcome === "fail" ? rootOf(check, server) : check;
+  if (root === check) return null;
+  const follows = "This failure follows from another: ";
+  return make(
+    "p.notice",
+    follows,
+    checkAnchor(root, server),
+    " fails on this server, and this check rests on it.",
+  );
+}
+
+const restsSection = (check, server) =>
+  section(
     "Rests on",
     make(
       "ul.plain",
       check.rests_on.map(id => {
         const root = findCheck(encode(id));
+        if (root === null) return make("li", code(id), " (not part of the run)");
         return make(
           "li",
-          root
-            ? [
-                verdictBadge(root, server),
-                " ",
-                make("a", {href: cellLink(root, server)}, root.id),
-                " ",
-                marked(root.title),
-              ]
-            : [code(id), " (not part of the run)"],
+          verdictBadge(root, server),
+          " ",
+          checkAnchor(root, server),
+          " ",
+          marked(root.title),
         );
       }),
     ),
   );
-}
 
-function expectationSection(expectation, verdict) {
-  const limits = [
-    expectation.versions && ["Versions", expectation.versions],
-    expectation.python && ["Python", expectation.python],
-    expectation.crash && ["Crash", "the server goes down"],
-    expectation.varies && ["Varies", expectation.varies],
-  ].filter(Boolean);
-  return section(
+const expectationSection = (expectation, verdict) =>
+  section(
     verdict.name === "fixed" ? "Listed as a deviation, and passes" : "Listed as a deviation",
-    make(
-      "dl.about",
-      expectation.instead && [make("dt", "Instead"), make("dd", expectation.instead)],
-      make("dt", "Reason"),
-      make("dd", prose(expectation.reason)),
-      expectation.reference && [make("dt", "Reference"), make("dd", outside(expectation.reference))],
-      limits.map(([name, value]) => [make("dt", name), make("dd", value)]),
-      make("dt", "Entry"),
-      make("dd", code(expectation.file)),
-    ),
+    terms("about", [
+      ["Instead", expectation.instead],
+      ["Reason", prose(expectation.reason)],
+      ["Reference", expectation.reference && outside(expectation.reference)],
+      ["Versions", expectation.versions],
+      ["Python", expectation.python],
+      ["Crash", expectation.crash && "the server goes down"],
+      ["Varies", expectation.varies],
+      ["Entry", code(expectation.file)],
+    ]),
   );
-}
 
 function paritySection(check, server, detail) {
-  if (detail.differences === null || server === reference) return null;
-  const same = check.parity[server.number] === "=";
+  const name = `Next to ${overview.reference}`;
+  if (check.parity[server.number] === "=") {
+    const alike =
+      "The same, but for what means nothing to an application: dates, framing, the order of fields.";
+    return section(name, make("p", alike));
+  }
+  const styles = {"-": "minus", "+": "plus"};
   return section(
-    `Next to ${overview.reference}`,
+    name,
+    make("p", "What an application would see another of: - only the reference's, + only this server's."),
     make(
-      "p",
-      same
-        ? "The same, but for what means nothing to an application (dates, framing, the order of fields and the like)."
-        : "What an application would see another of; − only the reference's, + only this server's:",
+      "pre.changes",
+      detail.differences.map(line => make(`span.${styles[line[0]] ?? ""}`, `${line}\n`)),
     ),
-    !same &&
-      make(
-        "pre.changes",
-        detail.differences.map(line =>
-          make("span", {class: {"-": "minus", "+": "plus"}[line[0]] ?? ""}, `${line}\n`),
-        ),
-      ),
   );
 }
 
 function againSection(server, detail) {
   if (!detail.replay && !detail.curl) return null;
-  const line = (name, text, more) => [
-    make("dt", name),
-    make("dd", make("div.command", code(text), copyButton(text)), more),
-  ];
+  const command = text => make("div.command", code(text), copyButton(text));
+  const started = `wsgi-conform serve ${server.name} --port 8000`;
   return section(
     "Once more",
-    make(
-      "dl.about",
-      detail.replay && line("Replay", detail.replay),
-      detail.curl &&
-        line(
-          "curl",
-          detail.curl,
-          detail.curl.includes("http://127.0.0.1:8000") &&
-            make("small.soft", "after ", code(`wsgi-conform serve ${server.name} --port 8000`)),
-        ),
-    ),
+    terms("about", [
+      ["Replay", detail.replay && command(detail.replay)],
+      ["curl", detail.curl && command(detail.curl)],
+      ["", detail.curl?.includes("http://127.0.0.1:8000") && make("small.soft", "after ", code(started))],
+    ]),
   );
 }
 
 function copyButton(text) {
-  return make(
-    "button",
-    {
-      type: "button",
-      class: "quiet copy",
-      onclick: async event => {
-        const button = event.currentTarget;
-        try {
-          await navigator.clipboard.writeText(text);
-          button.textContent = "copied";
-        } catch {
-          // Not allowed: then it is selected, for the keys that copy.
-          getSelection().selectAllChildren(button.parentElement.querySelector("code"));
-          button.textContent = "selected";
-        }
-      },
-    },
-    "copy",
-  );
+  const copy = async event => {
+    const button = event.currentTarget;
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "copied";
+    } catch {
+      // Not allowed: then it is selected, for the keys that copy.
+      getSelection().selectAllChildren(button.previousElementSibling);
+      button.textContent = "selected";
+    }
+  };
+  return make("button.quiet.copy", {type: "button", onclick: copy}, "copy");
 }
 
 // ---- exchanges, side by side ----
 
 function exchangesSection(check, server, detail, other, beside) {
-  if (detail.total === 0) return null;
   const kept = detail.exchanges;
   const pairs = beside ? align(kept, beside.exchanges, askedFor) : kept.map(one => [one, null]);
-  const pick =
-    servers.length > 1 &&
-    make(
-      "label.beside",
-      "beside ",
-      make(
-        "select",
-        {
-          onchange: event => {
-            location.hash = cellLink(check, server, event.target.value ? {beside: event.target.value} : {});
-          },
-        },
-        make(
-          "option",
-          {value: reference?.name ?? "", selected: other === reference},
-          reference && reference !== server ? reference.name : "nothing",
-        ),
-        servers
-          .filter(one => one !== server && one !== reference)
-          .map(one => make("option", {value: one.name, selected: one === other}, one.name)),
-      ),
-    );
+  const only = kept.length < detail.total && `, of which the last ${kept.length} are kept`;
   return section(
     "Exchanges",
     make(
       "p.soft",
-      `${plural(detail.total, "exchange")}${kept.length < detail.total ? `, of which the last ${kept.length} are kept` : ""}`,
-      pick && ", ",
-      pick,
+      plural(detail.total, "exchange"),
+      only,
+      servers.length > 1 && besideWhich(check, server, other),
     ),
-    beside && beside.total === 0 && make("p.soft", `There is none of ${other.name}.`),
+    beside?.total === 0 && make("p.soft", `There is none of ${other.name}.`),
     pairs.map(([one, two], number) => exchangeView(number + 1, one, two, server, other)),
+  );
+}
+
+function besideWhich(check, server, other) {
+  const choose = event => {
+    const chosen = servers[event.target.value];
+    location.hash = cellLink(check, server, chosen ? {beside: chosen.name} : {});
+  };
+  const option = one => make("option", {value: one.number, selected: one === other}, one.name);
+  return make(
+    "label.beside",
+    ", beside ",
+    make(
+      "select",
+      {onchange: choose},
+      !reference || reference === server ? make("option", {value: ""}, "nothing") : option(reference),
+      servers.filter(one => one !== server && one !== reference).map(option),
+    ),
   );
 }
 
@@ -332,76 +286,65 @@ const askedFor = exchange =>
     .replace(/[0-9a-f]{6,}/gi, "#");
 
 function exchangeView(number, one, two, server, other) {
-  const named = exchange => exchange && `${exchange.ended} after ${exchange.duration.toFixed(3)} s`;
-  const table = make(
-    "table",
-    {class: `bytes${other ? "" : " alone"}`},
-    other &&
-      make(
-        "thead",
-        make(
-          "tr",
-          make("td"),
-          make("th", {scope: "col"}, server.name),
-          make("th", {scope: "col"}, other.name),
-        ),
-      ),
-    direction("request", "sent", one, two, other),
-    direction("response", "received", one, two, other),
-    make(
-      "tbody.ended",
-      make(
-        "tr",
-        {class: one && two && one.ended !== two.ended ? "differs" : ""},
-        make("th", {scope: "row"}, "ended"),
-        make("td", named(one) ?? "no such exchange"),
-        other && make("td", named(two) ?? "no such exchange"),
-      ),
-    ),
-  );
+  const ended = exchange =>
+    exchange ? `${exchange.ended} after ${exchange.duration.toFixed(3)} s` : "no such exchange";
+  const about = one ? ` on connection ${one.connection}${pauses(one)}` : ` only of ${other.name}`;
   return make(
     "details.exchange",
     {open: true},
+    make("summary", `Exchange ${number}`, make("small", about)),
     make(
-      "summary",
-      `Exchange ${number}`,
-      make("small", one ? ` on connection ${one.connection}` : " only there", pauses(one)),
+      "table.bytes",
+      other &&
+        make(
+          "thead",
+          make(
+            "tr",
+            make("td"),
+            [server, other].map(({name}) => make("th", {scope: "col"}, name)),
+          ),
+        ),
+      direction("request", "sent", one, two, other),
+      direction("response", "received", one, two, other),
+      make(
+        "tbody.ended",
+        make(
+          `tr.${one && two && one.ended !== two.ended ? "differs" : ""}`,
+          heading("ended"),
+          make("td", ended(one)),
+          other && make("td", ended(two)),
+        ),
+      ),
     ),
-    table,
   );
 }
 
 function pauses(exchange) {
-  if (!exchange) return "";
   const waited = (exchange.pauses ?? []).map(
     ({sent, received}) =>
-      `after ${plural(sent, "byte")} the client waited for an answer, and had ${plural(received, "byte")} of it`,
+      `; after ${plural(sent, "byte")} the client waited, and had ${plural(received, "byte")}`,
   );
-  if (exchange.half_closed) waited.push("the client said that it sends no more");
-  return waited.length ? `; ${waited.join("; ")}` : "";
+  return waited.join("") + (exchange.half_closed ? "; the client said that it sends no more" : "");
 }
 
 function direction(name, word, one, two, other) {
   const [left, right] = [one, two].map(exchange => (exchange ? linesOf(exchange[name]) : []));
-  const rows =
-    other && one && two
-      ? align(left, right, comparable)
-      : (one ? left : right).map(line => (one ? [line, null] : [null, line]));
-  const differ = other && one && two;
-  const span = Math.max(1, rows.length);
-  const cell = line => make("td", make("code", line === null ? "" : shownLine(line)));
+  const both = one && two;
+  const rows = both
+    ? align(left, right, comparable)
+    : [...left.map(line => [line, null]), ...right.map(line => [null, line])];
+  const cell = line => make("td", make("code", line !== null && shownLine(line)));
+  const differs = ([mine, theirs]) =>
+    both && (mine === null || theirs === null || comparable(mine) !== comparable(theirs));
+  const first = make("th", {scope: "rowgroup", rowspan: Math.max(1, rows.length)}, word);
+  if (rows.length === 0) {
+    return make("tbody", make("tr", first, make("td.soft", "nothing"), other && make("td.soft", "nothing")));
+  }
   return make(
     "tbody",
-    (rows.length ? rows : [["", ""]]).map(([mine, theirs], number) => {
-      const marked = differ && (mine === null || theirs === null || comparable(mine) !== comparable(theirs));
-      return make(
-        "tr",
-        {class: marked ? "differs" : ""},
-        number === 0 && make("th", {scope: "rowgroup", rowspan: span}, word),
-        rows.length ? cell(mine) : make("td.soft", "nothing"),
-        other && (rows.length ? cell(theirs) : make("td.soft", "nothing")),
-      );
-    }),
+    rows.map((row, number) =>
+      make(`tr.${differs(row) ? "differs" : ""}`, number === 0 && first, cell(row[0]), other && cell(row[1])),
+    ),
   );
 }
 
@@ -419,8 +362,7 @@ function shownLine(line) {
 }
 
 // Two dates are no difference.
-const comparable = line =>
-  line === null ? null : (line.more ?? line.replace(/^(date|last-modified|expires):.*/i, "$1:"));
+const comparable = line => line.more ?? line.replace(/^(date|last-modified|expires):.*/i, "$1:");
 
 // Pair what is alike in two lists, and what is between in order.
 function align(left, right, key) {
@@ -477,77 +419,54 @@ function checkPanel(check) {
         make(
           "p",
           "Rests on ",
-          check.rests_on.map((id, number) => {
-            const root = findCheck(encode(id));
-            return [number ? ", " : "", root ? make("a", {href: checkLink(root)}, id) : code(id)];
-          }),
+          joined(check.rests_on, id => (findCheck(encode(id)) ? link(checkLink({id}), id) : code(id))),
           ".",
         ),
     ],
     rest: async () => {
-      const details = await Promise.all(servers.map(server => detailOf(check, server)));
-      const notes = await Promise.all(servers.map(server => noteOf(check, server)));
-      const groups = new Map();
-      for (const server of servers) {
-        const found = verdictOf(check, server);
-        if (!groups.has(found)) groups.set(found, []);
-        groups.get(found).push(server);
-      }
+      const found = await Promise.all(
+        servers.map(async server => ({
+          server,
+          note: await noteOf(check, server),
+          detail: await detailOf(check, server),
+        })),
+      );
       const order = ["error", "fail", "fixed", "deviation", "pass", "not-applicable", "absent"];
-      const judged = [...groups].sort(([a], [b]) => order.indexOf(a.name) - order.indexOf(b.name));
-      const alike = answersAlike(check);
+      const rank = ({server}) => order.indexOf(verdictOf(check, server).name);
+      found.sort((a, b) => rank(a) - rank(b));
+      const alike = grouped(servers, server => check.answers[server.number]);
+      alike.delete(" ");
+      const answers = [...alike.values()].sort((a, b) => b.length - a.length);
       return [
         section(
           "Servers",
-          make(
-            "table.list",
-            make(
-              "thead",
+          table(
+            "Servers",
+            "",
+            ["Verdict", "Server", "What was found"],
+            found.map(({server, note, detail}) =>
               make(
                 "tr",
-                ["Verdict", "Server", "What was found"].map(name => make("th", {scope: "col"}, name)),
-              ),
-            ),
-            make(
-              "tbody",
-              judged.flatMap(([, group]) =>
-                group.map(server =>
-                  make(
-                    "tr",
-                    make("td", verdictBadge(check, server)),
-                    make(
-                      "td",
-                      make("a", {href: cellLink(check, server)}, server.name),
-                      ` ${server.version ?? ""}`,
-                    ),
-                    make(
-                      "td",
-                      notes[server.number].expectation?.instead ||
-                        details[server.number]?.message.split("\n", 1)[0] ||
-                        "",
-                    ),
-                  ),
-                ),
+                make("td", verdictBadge(check, server)),
+                make("td", link(cellLink(check, server), server.name), ` ${server.version ?? ""}`),
+                make("td", note.expectation?.instead || detail?.message.split("\n", 1)[0]),
               ),
             ),
           ),
         ),
-        alike.length > 1 &&
+        answers.length > 1 &&
           section(
             "Who answers alike",
             make(
               "p.soft",
-              `There are ${alike.length} answers, apart from what means nothing to an application.`,
+              `There are ${answers.length} answers, apart from what means nothing to an application.`,
             ),
             make(
               "ol",
-              alike.map(group =>
+              answers.map(group =>
                 make(
                   "li",
-                  group.map((server, number) => [
-                    number ? ", " : "",
-                    make("a", {href: cellLink(check, server)}, server.name),
-                  ]),
+                  joined(group, server => link(cellLink(check, server), server.name)),
                 ),
               ),
             ),
@@ -555,15 +474,4 @@ function checkPanel(check) {
       ];
     },
   };
-}
-
-function answersAlike(check) {
-  const groups = new Map();
-  for (const server of servers) {
-    const sign = check.answers[server.number];
-    if (sign === " ") continue;
-    if (!groups.has(sign)) groups.set(sign, []);
-    groups.get(sign).push(server);
-  }
-  return [...groups.values()].sort((a, b) => b.length - a.length);
 }
