@@ -54,7 +54,10 @@ def lines(
         found.append(f"replay: {again.command(check['id'], server)}")
         # What a check does to the server besides is not in its exchanges.
         alike = None if "control" in check["requires"] else curl.command(kept, again.root(server))
-        found += [f"curl: {alike}"] if alike is not None else []
+        if alike is not None:
+            found.append(f"curl: {alike}")
+            if again.url is None:
+                found.append(f"  (wsgi-conform serve {server} --port 8000 starts it there)")
     return found
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from conformance.report import curl, exchanges
+from conformance.report import exchanges, explanation
 from conformance.results import Document
 from conformance.verdicts import Verdict
 
@@ -60,10 +60,6 @@ _WORST_FIRST = (
     "conforms",
     "same",
 )
-#: How much of an exchange is shown, in bytes a direction.
-_BYTES_SHOWN = 600
-
-
 #: Unicode categories that are not shown as they are: control and format characters (bidirectional
 #: ones among them), separators of lines, surrogates, what is not assigned.
 _HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
@@ -291,20 +287,7 @@ def _unexpected(server: dict[str, Any], console: Console, again: exchanges.Again
             follow.setdefault(root, []).append(check["id"])
             continue
         _print(console, f"{verdict.upper()} {server['name']} {check['id']}", STYLES[verdict])
-        _indented(console, check["title"])
-        clause = check["clause"]
-        _indented(
-            console, f"{check['level']}: {clause['document']}, {clause['section']}, {clause['url']}"
-        )
-        if verdict is Verdict.FIXED:
-            _indented(
-                console,
-                f"listed at {check['expectation']['file']}, and passes: remove the entry, or "
-                f"narrow its versions",
-            )
-        if check["message"]:
-            _indented(console, check["message"])
-        _exchanges(check, server["name"], console, again)
+        _indented(console, "\n".join(explanation.lines(check, server["name"], again)))
         _print(console, "")
     for root, identities in follow.items():
         _print(
@@ -314,26 +297,6 @@ def _unexpected(server: dict[str, Any], console: Console, again: exchanges.Again
         )
         _indented(console, "\n".join(identities))
         _print(console, "")
-
-
-def _exchanges(
-    check: dict[str, Any], server: str, console: Console, again: exchanges.Again
-) -> None:
-    """The last exchange of a check, and how to have it once more."""
-    kept = check["exchanges"]["kept"]
-    for exchange in kept[-1:]:
-        _indented(console, f"last exchange (connection {exchange['connection']}):")
-        for line in exchanges.both_sides(exchange, _BYTES_SHOWN):
-            _indented(console, f"  {line}")
-    if not kept or check["verdict"] != Verdict.FAIL:
-        return
-    _indented(console, f"replay: {again.command(check['id'], server)}")
-    # What a check does to the server besides is not in its exchanges.
-    alike = None if "control" in check["requires"] else curl.command(kept, again.root(server))
-    if alike is not None:
-        _indented(console, f"curl: {alike}")
-        if again.url is None:
-            _indented(console, f"  (wsgi-conform serve {server} --port 8000 starts it there)")
 
 
 def _totals(run: dict[str, Any], servers: list[dict[str, Any]], console: Console) -> None:

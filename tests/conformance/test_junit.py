@@ -189,7 +189,8 @@ last exchange (connection 2):
 the server printed:
   a line
 replay: wsgi-conform replay area/a one --results there
-curl: curl -i --http1.1 -H User-Agent: -H Accept: -H 'Host: a' http://127.0.0.1:8000/"""
+curl: curl -i --http1.1 -H User-Agent: -H Accept: -H 'Host: a' http://127.0.0.1:8000/
+  (wsgi-conform serve one --port 8000 starts it there)"""
     )
 
 
