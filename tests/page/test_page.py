@@ -380,7 +380,7 @@ def test_links_of_any_name_work_and_so_does_back(open_page: Open) -> None:
     expect(panel).to_be_visible()
     assert hash_of(page) == f"#cell/{GAMMA_TOKEN}/http/response/date?level=should"
     panel.get_by_role("link", name=GAMMA).click()
-    expect(page.locator("h2")).to_contain_text(GAMMA)
+    expect(page.locator("main h2")).to_contain_text(GAMMA)
     expect(panel).to_be_hidden()
     page.go_back()
     expect(panel).to_contain_text(f"on {GAMMA}")
@@ -436,7 +436,7 @@ def test_only_what_passes_everything_has_all(open_page: Open) -> None:
 def test_the_page_of_a_server(open_page: Open) -> None:
     page = open_page("#servers")
     page.get_by_role("link", name=BETA).click()
-    expect(page.locator("h2")).to_have_text(f"{BETA} project 1.0")
+    expect(page.locator("main h2")).to_have_text(f"{BETA} project 1.0")
     main = page.locator("main")
     for text in ("3.13.0", f"serve {BETA}", "threads: 8", "keep-alive: true"):
         expect(main).to_contain_text(text)
@@ -451,7 +451,7 @@ def test_the_page_of_a_server(open_page: Open) -> None:
     main.get_by_role("link", name="http/keep-alive/many").click()
     expect(page.get_by_role("dialog")).to_contain_text(f"on {BETA}")
     page.keyboard.press("Escape")
-    expect(page.locator("h2")).to_have_text(f"{BETA} project 1.0")
+    expect(page.locator("main h2")).to_have_text(f"{BETA} project 1.0")
     expect(main.get_by_role("link", name="http/keep-alive/many")).to_be_focused()
 
 
@@ -598,7 +598,7 @@ def test_hostile_bytes_are_text(open_page: Open) -> None:
     expect(panel).to_contain_text("… and 999,999,")
     expect(panel.locator("a[href^=javascript]")).to_have_count(0)
     panel.locator(".eyebrow a").nth(1).click()
-    expect(page.locator("h2")).to_contain_text("onerror")
+    expect(page.locator("main h2")).to_contain_text("onerror")
     expect(page.locator("main")).to_contain_text("\\x1b[2J")
     for fragment in ("#servers", "#compare", "#"):
         go(page, fragment)
