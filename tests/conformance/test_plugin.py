@@ -46,7 +46,7 @@ Judged = Callable[..., list[dict[str, Any]]]
 def judged(pytester: pytest.Pytester, tmp_path: Path) -> Judged:
     """Runs checks against the tiny server and returns what the plugin told of it, event by event.
 
-    The result of pytest itself is at `judged.result`.
+    The result of pytest itself is at `judged.result`, and the names of the phases at `judged.phases`.
     """
 
     def run(
@@ -73,7 +73,11 @@ def judged(pytester: pytest.Pytester, tmp_path: Path) -> Judged:
             f"--wsgi-events={os.open(events, os.O_WRONLY | os.O_CREAT)}",
             *arguments,
         )
-        return [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
+        found = [json.loads(line) for line in events.read_text(encoding="utf-8").splitlines()]
+        phases = [event for event in found if event["event"] == "phase"]
+        run.phases = [event["name"] for event in phases]  # type: ignore[attr-defined]
+        assert all(event["seconds"] >= 0 for event in phases)
+        return [event for event in found if event["event"] != "phase"]
 
     return run
 
@@ -214,6 +218,11 @@ def test_a_crash_says_how_it_ended_and_the_next_check_has_a_server(
     assert text.startswith(f"the deployment ended during the check: {status}\nit starts\n")
     assert "waited for a status line: the peer closed the connection" in text
     assert verdicts(events) == [(check, "fail"), ("lives", "pass")]
+
+
+def test_each_phase_is_told_when_it_is_over(judged: Judged) -> None:
+    judged("passes")
+    assert judged.phases == ["start_s", "checks_s", "stop_s"]  # type: ignore[attr-defined]
 
 
 def test_what_the_server_printed_during_a_check_that_does_not_pass_is_kept(judged: Judged) -> None:
