@@ -569,6 +569,17 @@ def test_one_server_and_no_reference(open_page: Open) -> None:
     expect(page.locator(".bytes")).to_contain_text("nothing")
 
 
+def test_a_comparison_with_a_reference_that_is_not_there(open_page: Open) -> None:
+    found = usual_document()
+    del found["servers"][0]
+    page = open_page("#?view=parity", found=found)
+    expect(cell(page, "http/host/missing", GAMMA)).to_have_text("=")
+    cell(page, "http/host/missing", ALPHA).click()
+    panel = page.get_by_role("dialog")
+    expect(panel).to_contain_text("Next to reference-threaded")
+    expect(panel.get_by_label("beside")).to_have_value("")
+
+
 def hostile() -> dict[str, Any]:
     """Everything that a server can say, trying to get out of its place."""
     markup = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>"

@@ -213,7 +213,7 @@ function filterBar() {
       "fieldset.segments",
       make("legend.hidden", "View"),
       [...matrixViews]
-        .filter(([name]) => name !== "parity" || reference)
+        .filter(([name]) => name !== "parity" || isCompared)
         .map(([name, text]) =>
           make("label", make("input", {type: "radio", name: "view", value: name}), make("span", text)),
         ),
