@@ -274,9 +274,11 @@ def test_a_cell_is_opened_and_closed_by_keys(open_page: Open) -> None:
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="What http/host/missing asks for.")
     expect(dialog).to_be_visible()
+    expect(page).to_have_title("http/host/missing on alpha · wsgi-conform")
     assert hash_of(page) == CELL
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    expect(page).to_have_title("wsgi-conform")
     expect(cell(page, "http/host/missing", ALPHA)).to_be_focused()
 
 

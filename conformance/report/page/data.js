@@ -222,6 +222,13 @@ const nothing = () => make("span.soft", "0");
 const numberCell = (value, style = "") =>
   make(`td.number.${value ? style : ""}`, value ? value.toLocaleString("en") : nothing());
 
+// What a check or a server said; where that is long, in a box of its own that the keys can scroll.
+const message = text =>
+  make(
+    "pre.message",
+    text.length > 2000 ? {"tabindex": "0", "role": "region", "aria-label": "Message"} : {},
+    text,
+  );
 const section = (name, ...children) => make("section", make("h3", name), children);
 const group = (name, more, open, ...children) =>
   make("details.group", {open}, make("summary", make("h3", name, make("small", ` ${more}`))), children);
