@@ -610,6 +610,8 @@ def test_hostile_bytes_are_text(open_page: Open) -> None:
     expect(panel).to_contain_text("\\xff\\\\r")
     expect(panel).to_contain_text("… and 999,999,")
     expect(panel.locator("a[href^=javascript]")).to_have_count(0)
+    message = panel.get_by_role("region", name="Message").first
+    assert message.evaluate("(message) => message.clientHeight") < 600
     panel.locator(".eyebrow a").nth(1).click()
     expect(page.locator("main h2")).to_contain_text("onerror")
     expect(page.locator("main")).to_contain_text("\\x1b[2J")
