@@ -274,9 +274,11 @@ def test_a_cell_is_opened_and_closed_by_keys(open_page: Open) -> None:
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog", name="What http/host/missing asks for.")
     expect(dialog).to_be_visible()
+    expect(page).to_have_title("http/host/missing on alpha · wsgi-conform")
     assert hash_of(page) == CELL
     page.keyboard.press("Escape")
     expect(dialog).to_be_hidden()
+    expect(page).to_have_title("wsgi-conform")
     expect(cell(page, "http/host/missing", ALPHA)).to_be_focused()
 
 
@@ -569,6 +571,17 @@ def test_one_server_and_no_reference(open_page: Open) -> None:
     expect(page.locator(".bytes")).to_contain_text("nothing")
 
 
+def test_a_comparison_with_a_reference_that_is_not_there(open_page: Open) -> None:
+    found = usual_document()
+    del found["servers"][0]
+    page = open_page("#?view=parity", found=found)
+    expect(cell(page, "http/host/missing", GAMMA)).to_have_text("=")
+    cell(page, "http/host/missing", ALPHA).click()
+    panel = page.get_by_role("dialog")
+    expect(panel).to_contain_text("Next to reference-threaded")
+    expect(panel.get_by_label("beside")).to_have_value("")
+
+
 def hostile() -> dict[str, Any]:
     """Everything that a server can say, trying to get out of its place."""
     markup = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>"
@@ -597,6 +610,8 @@ def test_hostile_bytes_are_text(open_page: Open) -> None:
     expect(panel).to_contain_text("\\xff\\\\r")
     expect(panel).to_contain_text("… and 999,999,")
     expect(panel.locator("a[href^=javascript]")).to_have_count(0)
+    message = panel.get_by_role("region", name="Message").first
+    assert message.evaluate("(message) => message.clientHeight") < 600
     panel.locator(".eyebrow a").nth(1).click()
     expect(page.locator("main h2")).to_contain_text("onerror")
     expect(page.locator("main")).to_contain_text("\\x1b[2J")
@@ -659,8 +674,11 @@ def test_the_theme_is_chosen(open_page: Open) -> None:
     page.get_by_role("button", name="Theme: light").click()
     expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") != light
+    assert page.evaluate("localStorage.getItem('wsgi-conform-theme')") == "dark"
+    # What is kept is on a disk a moment later only, so the next page is told here.
+    page.add_init_script("localStorage.setItem('wsgi-conform-theme', 'light')")
     page.reload()
-    expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+    expect(page.get_by_role("button", name="Theme: light")).to_be_visible()
 
 
 def test_a_narrow_screen_has_no_sideways_scroll(open_page: Open) -> None:

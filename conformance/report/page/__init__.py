@@ -12,7 +12,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
@@ -69,20 +68,17 @@ def write(
         "{overview}": data.as_json(overview),
     }
     path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
+    temporary = path.with_name(f".{path.name}-{os.getpid()}")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        with temporary.open("w", encoding="utf-8") as out:
             out.write(_filled(before, parts))
             out.write(_data_element("notes", collected.notes))
             for number, detail in enumerate(collected.details):
                 out.write(_data_element(f"detail-{number}", detail))
             out.write(after)
-        # Other users may look at it, as at any file that is written in the usual way.
-        os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _resource(name: str) -> str:
@@ -113,9 +109,3 @@ def _hash(text: str) -> str:
 
 def _data_element(identity: str, text: str) -> str:
     return f'<script type="text/plain" id="{identity}">{text}</script>\n'
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask

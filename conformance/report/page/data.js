@@ -62,6 +62,8 @@ servers.forEach((server, number) => {
 
 const areas = grouped(checks, check => check.area);
 const reference = servers.find(server => server.name === overview.reference) ?? null;
+// Results that were put together may have been compared with a reference that is not among them.
+const isCompared = checks.some(check => check.parity.trim() !== "");
 
 const verdictNames = ["pass", "deviation", "fail", "fixed", "not-applicable", "error"];
 const verdictOf = (check, server) => verdicts.get(check.verdicts[server.number]) ?? verdicts.get(" ");
@@ -136,7 +138,6 @@ async function noteOf(check, server) {
   const [expectation, message] = servers[server.number][check.number] ?? [null, null];
   return {
     expectation: expectation === null ? null : expectations[expectation],
-    entry: expectation,
     message: message === null ? "" : messages[message],
   };
 }
@@ -221,6 +222,13 @@ const nothing = () => make("span.soft", "0");
 const numberCell = (value, style = "") =>
   make(`td.number.${value ? style : ""}`, value ? value.toLocaleString("en") : nothing());
 
+// What a check or a server said; where that is long, in a box of its own that the keys can scroll.
+const message = text =>
+  make(
+    "pre.message",
+    text.length > 2000 ? {"tabindex": "0", "role": "region", "aria-label": "Message"} : {},
+    text,
+  );
 const section = (name, ...children) => make("section", make("h3", name), children);
 const group = (name, more, open, ...children) =>
   make("details.group", {open}, make("summary", make("h3", name, make("small", ` ${more}`))), children);

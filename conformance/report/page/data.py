@@ -104,7 +104,6 @@ def collect(document: Document, again: exchanges.Again) -> Collected:
         "clauses": clauses.values,
         "whys": whys.values,
         "lists": lists.values,
-        "shown": BYTES_SHOWN,
     }
     return Collected(
         overview,
@@ -150,8 +149,7 @@ def base(document: Document | None) -> dict[str, Any] | None:
         for identity, found in _by_check(document)
     ]
     servers = [
-        {key: server[key] for key in ("name", "version", "python", "error")}
-        for server in document.servers
+        {key: server[key] for key in ("name", "version", "python")} for server in document.servers
     ]
     return {"run": document.run, "servers": servers, "checks": checks}
 

@@ -90,8 +90,16 @@ function showView(kind, tokens, link) {
   if (arrives) main.focus({preventScroll: true});
   shown = link;
   drawNavigation(isMatrix ? "" : kind);
-  const name = main.querySelector("h2")?.textContent;
-  document.title = isMatrix || !name ? "wsgi-conform" : `${name} · wsgi-conform`;
+  nameDocument();
+}
+
+// What a tab, a bookmark and the history call it: by the panel, if it is open, or by the view.
+function nameDocument() {
+  const {check, server} = opened ?? {};
+  const name = check
+    ? [check.id, server?.name].filter(Boolean).join(" on ")
+    : main.querySelector("h2")?.textContent;
+  document.title = name ? `${printable(name)} · wsgi-conform` : "wsgi-conform";
 }
 
 function drawNavigation(kind) {
@@ -213,7 +221,7 @@ function filterBar() {
       "fieldset.segments",
       make("legend.hidden", "View"),
       [...matrixViews]
-        .filter(([name]) => name !== "parity" || reference)
+        .filter(([name]) => name !== "parity" || isCompared)
         .map(([name, text]) =>
           make("label", make("input", {type: "radio", name: "view", value: name}), make("span", text)),
         ),

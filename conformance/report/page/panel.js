@@ -23,6 +23,7 @@ function openPanel(what, partsOf) {
     make("div.panel-body", {tabindex: "-1"}, parts.head),
   );
   if (!panel.open) panel.showModal();
+  nameDocument();
   panel.scrollTop = 0;
   panel.querySelector("#panel-title")?.focus({preventScroll: true});
   const body = panel.querySelector(".panel-body");
@@ -46,6 +47,7 @@ function closePanel() {
   opened = null;
   if (panel.open) panel.close();
   panel.replaceChildren();
+  nameDocument();
   return was;
 }
 
@@ -110,9 +112,9 @@ function cellPanel(check, server, chosen) {
       ]);
       if (detail === null) return [make("p.notice", "This check was not part of this server's run.")];
       return [
-        detail.message && section("What was found", make("pre.message", detail.message)),
+        detail.message && section("What was found", message(detail.message)),
         note.expectation && expectationSection(note.expectation, verdict),
-        server.error && verdict.name === "error" && section("The server", make("pre.message", server.error)),
+        server.error && verdict.name === "error" && section("The server", message(server.error)),
         detail.total > 0 && exchangesSection(check, server, detail, other, beside),
         againSection(server, detail),
         detail.differences !== null && server !== reference && paritySection(check, server, detail),

@@ -102,8 +102,7 @@ function serverView(token = "") {
   const column = new URLSearchParams({server: server.name, open: ""});
   return [
     make("h2", server.name, make("small", ` ${server.project} ${server.version ?? "version unknown"}`)),
-    server.error &&
-      make("section.notice", make("h3", "Did not start, or broke off"), make("pre.message", server.error)),
+    server.error && make("section.notice", make("h3", "Did not start, or broke off"), message(server.error)),
     terms("facts", [
       ["Project", server.project],
       ["Version", server.version ?? "unknown"],
@@ -172,7 +171,7 @@ function serverRest(server, held, {servers: all, expectations, messages}) {
         make("small.soft", ` ${root.level}`),
       ),
       make("p", marked(root.title)),
-      told(root) && make("pre.message", told(root)),
+      told(root) && message(told(root)),
       follow.length > 0 && make("p.soft", "From it follow ", checkAnchors(follow, server)),
     ];
   };
@@ -184,8 +183,8 @@ function serverRest(server, held, {servers: all, expectations, messages}) {
     "not-applicable",
   ].map(named);
   return [
-    list("Errors", errors, grouped(errors, told), (message, among) => [
-      make("pre.message", message),
+    list("Errors", errors, grouped(errors, told), (text, among) => [
+      message(text),
       make(
         "p",
         checkAnchors(among.slice(0, 20), server),
