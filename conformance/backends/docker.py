@@ -46,6 +46,7 @@ from conformance.backends import (
     network,
     ports,
     stop_signal,
+    without_credentials,
 )
 from conformance.backends.compose_service import container_settings, duration
 from conformance.backends.engine import (
@@ -521,7 +522,9 @@ class DockerBackend(Backend):
             with ThreadPoolExecutor(max_workers=4) as pool:
                 runs = list(pool.map(build, services))
         return {
-            service: f"its image is not built:\n{last_lines(run.output, _REASON_LINES)}"
+            service: without_credentials(
+                f"its image is not built:\n{last_lines(run.output, _REASON_LINES)}"
+            )
             for service, run in zip(services, runs, strict=True)
             if run.status != 0
         }

@@ -172,6 +172,15 @@ def test_suite_in_compose_waits_for_each_server() -> None:
 # --- Ends, owners, leftovers ---
 
 
+def test_servers_in_compose_get_no_answer_from_the_outside() -> None:
+    document = yaml.safe_load(registry.default_path().read_text(encoding="utf-8"))
+    [network] = document["networks"].values()
+    assert network == {
+        "driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+    }, "and it is not internal: nothing would be published"
+    assert not any("networks" in service for service in document["services"].values())
+
+
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
@@ -273,13 +282,15 @@ def test_failed_build_is_that_servers_alone(path_with: Any) -> None:
         """
         case "$*" in
           "compose version --short") echo v2.26.1; exit ;;
-          *broken*) echo "no such package"; exit 17 ;;
+          *broken*) echo "no such package at https://me:secret@127.0.0.1/simple"; exit 17 ;;
         esac
         echo "$WSGI_CONFORM_FRAMEWORK $*" >> "${0%/*}/calls"
         """
     )
     failures = DockerBackend("flask")._build([Path("compose.yaml")], ["good", "broken", "fine"])
-    assert failures == {"broken": "its image is not built:\nno such package"}
+    assert failures == {
+        "broken": "its image is not built:\nno such package at https://****@127.0.0.1/simple"
+    }
     calls = (where / "bin" / "calls").read_text().splitlines()
     start = "flask compose --ansi never --file compose.yaml build"
     assert sorted(calls) == [f"{start} fine", f"{start} good"]
