@@ -653,6 +653,8 @@ def outside() -> Iterator[str]:
     def ip(*arguments: str) -> None:
         subprocess.run(["ip", *arguments], check=True)
 
+    # One that a killed run of this test left would be in the way.
+    subprocess.run(["ip", "netns", "delete", name], capture_output=True)
     ip("netns", "add", name)
     try:
         ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
