@@ -10,11 +10,12 @@ BIN := $(VENV)/bin
 READY := $(VENV)/ready
 BENCH := $(VENV)/bench
 EXAMPLE := $(VENV)/example
+AUDIT := $(VENV)/audit
 COMPILE := $(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
 	--generate-hashes --no-header --no-annotate --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help test test-all example lint format images base-image catalogue upgrades requirements bench docs fuzz clean
+.PHONY: help test test-all example lint format images base-image catalogue upgrades requirements audit bench docs fuzz clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -88,8 +89,26 @@ requirements: $(READY) ## pin what environments and images install, as of today
 	for file in docker/requirements/*.in; do $(COMPILE) $$file --output-file $${file%.in}.txt || exit 1; done
 	$(COMPILE) pyproject.toml --output-file docker/requirements/conformance.txt
 	$(COMPILE) pyproject.toml --group dev --all-extras --output-file requirements/dev.txt
+	$(COMPILE) --group audit --output-file requirements/audit.txt
 	$(COMPILE) --group bench --output-file requirements/bench.txt
 	$(COMPILE) pyproject.toml --group example --output-file requirements/example.txt
+
+$(AUDIT)/ready: requirements/audit.txt
+	@test -x $(AUDIT)/bin/python || $(PYTHON) -m venv $(AUDIT)
+	@$(AUDIT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
+	@touch $@
+
+# What is known of a pinned release and does no harm here, as `--ignore-vuln ID`, with the reason in a
+# comment. Every pin is the newest release that can be had; that a server is old is no reason.
+AUDIT_IGNORED :=
+
+audit: $(AUDIT)/ready ## ask for known vulnerabilities in all that is pinned; needs the network
+	@# One that the service does not know counts as a finding: it was not looked at.
+	@status=0; for file in requirements/*.txt docker/requirements/*.txt; do \
+		echo "$$file"; \
+		$(AUDIT)/bin/pip-audit --strict --disable-pip --require-hashes --progress-spinner off \
+			$(AUDIT_IGNORED) --requirement $$file || status=1; \
+	done; exit $$status
 
 $(BENCH)/ready: requirements/bench.txt $(READY)
 	@test -x $(BENCH)/bin/python || $(PYTHON) -m venv $(BENCH)

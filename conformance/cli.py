@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Sequence
 
 from conformance import __version__, catalogue, expectations, registry, results
-from conformance.backends import BackendError, application
+from conformance.backends import BackendError, application, without_credentials
 from conformance.commands import (
     UsageError,
     bisect,
@@ -29,6 +29,7 @@ from conformance.commands import (
     serve,
 )
 from conformance.replay import SourceError
+from conformance.report.terminal import printable
 from conformance.runner import EXIT_INTERRUPTED
 from conformance.verdicts import EXIT_ERROR, EXIT_USAGE
 
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        print("wsgi-conform: interrupted", file=sys.stderr)
+        _say("interrupted")
         return EXIT_INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has seen enough. What is still buffered has nowhere to go, and
@@ -62,16 +63,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_ERROR
     except (UsageError, *_WRONG_USAGE) as error:
-        print(f"wsgi-conform: {error}", file=sys.stderr)
+        _say(str(error))
         return EXIT_USAGE
     except (BackendError, results.ResultsError) as error:
-        print(f"wsgi-conform: {error}", file=sys.stderr)
+        _say(str(error))
         return EXIT_ERROR
     except Exception:
         # Python's own status for this would be 1, which says that a server failed a check.
-        traceback.print_exc()
-        print("wsgi-conform: this is a fault of the harness", file=sys.stderr)
+        sys.stderr.write(printable(without_credentials(traceback.format_exc())))
+        _say("this is a fault of the harness")
         return EXIT_ERROR
+
+
+def _say(text: str) -> None:
+    """Say on the terminal why it ends; in which there may be what a server or a file says."""
+    print(f"wsgi-conform: {printable(without_credentials(text))}", file=sys.stderr)
 
 
 def make_parser() -> argparse.ArgumentParser:

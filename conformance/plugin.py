@@ -10,6 +10,7 @@ the way of xfail: a listed deviation is expected to fail, a stale one fails by p
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import time
@@ -88,6 +89,7 @@ class Run:
         self.server = releases.select(servers, [option.wsgi_server])[0]
         self.time_limit_s: float = option.wsgi_time_limit
         self._prepared: bool = option.wsgi_prepared
+        self._is_all = option.wsgi_owner is None
         self._directory: Path = option.wsgi_expectations
         self._backend = make_backend(
             option.wsgi_backend,
@@ -178,6 +180,11 @@ class Run:
         finally:
             if self._deployment is not None:
                 self._deployment.stop()
+            # What several processes share is removed by whoever started them. And what cannot be
+            # removed now, because the engine is gone, the next run removes.
+            if self._is_all:
+                with contextlib.suppress(BackendError):
+                    self._backend.sweep()
 
     def close(self) -> None:
         """Close what `wsgi-conform run` listens to."""

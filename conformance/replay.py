@@ -230,6 +230,7 @@ def started(backend: Backend, server: Server) -> Iterator[Target]:
         finally:
             interrupts.hold()
             stop()
+            backend.sweep()
 
 
 # Sending

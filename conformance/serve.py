@@ -14,6 +14,7 @@ from uuid import uuid4
 from conformance import readiness
 from conformance.backends import Backend, BackendError, Deployment
 from conformance.registry import Server
+from conformance.report.terminal import printable
 from conformance.runner import EXIT_INTERRUPTED, Interrupts
 from conformance.verdicts import EXIT_AS_EXPECTED, EXIT_ERROR
 
@@ -48,9 +49,10 @@ def serve(server: Server, backend: Backend, application: str, port: int | None) 
             version = identity.version_of(server.project) or server.version or ""
             # From here on it is ready, and to be stopped is what is expected.
             output = _Output(deployment)
+            what = f"{f'{server.project} {version}'.strip()}, Python {identity.python}"
             print(
-                f"{server.name} ({f'{server.project} {version}'.strip()}, Python {identity.python})"
-                f" serves {application} at {deployment.address.url} (Ctrl-C stops it)",
+                f"{server.name} ({printable(what)}) serves {application} at"
+                f" {deployment.address.url} (Ctrl-C stops it)",
                 flush=True,
             )
             output.start()
@@ -90,7 +92,8 @@ class _Output:
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         try:
             for printed in deployment.follow(self._ended.is_set):
-                sys.stdout.write(decoder.decode(printed))
+                # A client may have had it log what a terminal would obey.
+                sys.stdout.write(printable(decoder.decode(printed)))
                 sys.stdout.flush()
         except (OSError, BackendError):
             # Nobody reads any more, or the engine is gone: the server serves all the same.

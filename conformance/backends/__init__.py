@@ -7,6 +7,7 @@ deployment and how it is judged is the same for all three and knows nothing of t
 
 from __future__ import annotations
 
+import re
 import signal
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,8 +20,20 @@ LOG_KEPT = 4096
 LOG_LINES_KEPT = 60
 
 
+def without_credentials(text: str) -> str:
+    """Text in which URLs have no user and password.
+
+    An index of packages or an engine may be named with them, and what an installer, a build or the
+    SDK says of a failure, it says with the URL; that goes into results, and those are published.
+    """
+    return re.sub(r"://[^/\s?#]*@", "://****@", text)
+
+
 class BackendError(Exception):
     """The harness could not do its part: no engine, no environment, no start. Never a verdict."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(without_credentials(message))
 
 
 class EngineUnavailable(BackendError):

@@ -5,8 +5,9 @@ and an end of its own, and runs side by side must not share a Compose project. W
 of its container holds all the same: `conformance.backends.compose_service` sees to that. Whether a
 deployment is ready is not decided here but in `conformance.readiness`.
 
-A container's port is published on 127.0.0.1, where the engine's proxy accepts the connections. It
-accepts before the server listens (and closes again), and it makes an orderly close of a reset.
+A container is in its run's network, from which it reaches nothing (`conformance.backends.network`).
+Its port is published on 127.0.0.1, where the engine's proxy accepts the connections. It accepts
+before the server listens (and closes again), and it makes an orderly close of a reset.
 """
 
 from __future__ import annotations
@@ -42,8 +43,10 @@ from conformance.backends import (
     Deployment,
     build_context,
     environments,
+    network,
     ports,
     stop_signal,
+    without_credentials,
 )
 from conformance.backends.compose_service import container_settings, duration
 from conformance.backends.engine import (
@@ -519,7 +522,9 @@ class DockerBackend(Backend):
             with ThreadPoolExecutor(max_workers=4) as pool:
                 runs = list(pool.map(build, services))
         return {
-            service: f"its image is not built:\n{last_lines(run.output, _REASON_LINES)}"
+            service: without_credentials(
+                f"its image is not built:\n{last_lines(run.output, _REASON_LINES)}"
+            )
             for service, run in zip(services, runs, strict=True)
             if run.status != 0
         }
@@ -573,7 +578,9 @@ class DockerBackend(Backend):
         try:
             return self.client.containers.create(
                 **settings,
+                **network.SETTINGS,
                 name=name,
+                network=network.of_run(self.client, self.run_id),
                 ports={f"{CONTAINER_PORT}/tcp": (address.host, address.port)},
                 labels={
                     RUN_LABEL: self.run_id,
@@ -614,7 +621,7 @@ class DockerBackend(Backend):
         """Remove what crashed runs left behind; leaves runs that go on alone.
 
         A container is left behind when the process that started it is gone, so also when that was
-        one of several that this run is made of.
+        one of several that this run is made of. The run's network goes with the last of them.
 
         :param own: also remove what this run still has.
         :raises EngineUnavailable: no engine answers.
@@ -624,6 +631,7 @@ class DockerBackend(Backend):
         for container in found:
             if is_leftover(container["Labels"], self.run_id if own else None):
                 self.remove(container["Id"])
+        network.sweep(self.client, self.run_id, own=own)
 
     def close(self) -> None:
         """Remove what this run still has, and leave the engine."""

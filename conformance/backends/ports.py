@@ -37,18 +37,26 @@ class Port:
             self._lock = -1
 
 
+def directory() -> Path:
+    """The directory of the locks, made if it is not there.
+
+    :raises OSError: it cannot be made.
+    """
+    path = Path(tempfile.gettempdir()) / f"wsgi-conform-ports-{os.getuid()}"
+    path.mkdir(mode=0o700, exist_ok=True)
+    return path
+
+
 def reserve(host: str = "127.0.0.1", wanted: int | None = None) -> Port:
     """Reserve a free port.
 
     :param wanted: this one and no other.
     :raises BackendError: it, or every port of the range, is taken, or the locks have no place.
     """
-    directory = Path(tempfile.gettempdir()) / f"wsgi-conform-ports-{os.getuid()}"
     reason = "taken"
     for number in random.sample(RANGE, len(RANGE)) if wanted is None else [wanted]:
-        path = directory / str(number)
         try:
-            directory.mkdir(mode=0o700, exist_ok=True)
+            path = directory() / str(number)
             lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise BackendError(f"ports cannot be locked: {error}") from error

@@ -29,9 +29,16 @@ def address_of(url: str) -> Address:
         raise BackendError(
             f"expected a URL like http://127.0.0.1:8000, found {url!r}: {error}"
         ) from None
-    if parts.scheme != "http" or not parts.hostname or parts.path not in ("", "/") or parts.query:
+    if (
+        parts.scheme != "http"
+        or not parts.hostname
+        or "@" in parts.netloc
+        or parts.path not in ("", "/")
+        or parts.query
+    ):
         raise BackendError(
-            f"expected a URL like http://127.0.0.1:8000 (http, a host, no path), found {url!r}"
+            "expected a URL like http://127.0.0.1:8000 (http, a host, no user, no path), found"
+            f" {url!r}"
         )
     return Address(parts.hostname, port)
 

@@ -15,6 +15,7 @@ from conformance.commands import (
     table,
 )
 from conformance.report import pages
+from conformance.report.terminal import printable
 from conformance.verdicts import EXIT_AS_EXPECTED, Verdict
 
 
@@ -81,7 +82,8 @@ def _servers(parsed: argparse.Namespace) -> int:
         ]
         table(("server", "project", "capabilities", "backends", "last run"), rows)
         if last is not None:
-            print(f"\nlast run: {path}, {last['run']['started']}, {last['run']['backend']}")
+            when = f"{last['run']['started']}, {last['run']['backend']}"
+            print(f"\nlast run: {path}, {printable(when)}")
     return EXIT_AS_EXPECTED
 
 

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 from conformance.registry import UnknownServer
 from conformance.report import digest
 from conformance.report.digest import Digest
+from conformance.report.terminal import printable
 from conformance.results import Document
 
 _LEVELS = ("must", "should")
@@ -60,7 +61,7 @@ def _badge(document: Document, digests: Sequence[Digest]) -> dict[str, Any]:
 def _json(label: str, message: str, color: str, *, is_error: bool = False) -> dict[str, Any]:
     return {
         "schemaVersion": 1,
-        "label": label,
+        "label": printable(label),
         "message": message,
         "color": color,
         "isError": is_error,

@@ -177,17 +177,17 @@ class _Results:
         text: str,
     ) -> dict[str, Any]:
         path, line = location
-        physical: dict[str, Any] = {"artifactLocation": {"uri": quote(path)}}
+        physical: dict[str, Any] = {"artifactLocation": {"uri": quote(path, errors="replace")}}
         if line:
             physical["region"] = {"startLine": line}
         result = {
-            "ruleId": rule,
+            "ruleId": printable(rule),
             "level": level,
             "message": {"text": _plain(text)},
             "locations": [
                 {
                     "physicalLocation": physical,
-                    "logicalLocations": [{"name": server, "kind": "deployment"}],
+                    "logicalLocations": [{"name": printable(server), "kind": "deployment"}],
                 }
             ],
         }
@@ -214,15 +214,15 @@ def _rule(
     identity: str, title: str, full: str, level: str, tags: list[str], url: str | None = None
 ) -> dict[str, Any]:
     rule: dict[str, Any] = {
-        "id": identity,
-        "shortDescription": {"text": title},
-        "fullDescription": {"text": full},
-        "help": {"text": f"{title}\n{full}{f', {url}' if url else ''}"},
+        "id": printable(identity),
+        "shortDescription": {"text": _plain(title)},
+        "fullDescription": {"text": _plain(full)},
+        "help": {"text": _plain(f"{title}\n{full}{f', {url}' if url else ''}")},
         "defaultConfiguration": {"level": level},
         "properties": {"tags": tags, "problem.severity": _SEVERITIES[level]},
     }
     if url:
-        rule["helpUri"] = url
+        rule["helpUri"] = printable(url)
     return rule
 
 

@@ -23,7 +23,7 @@ from conformance import catalogue, expectations, registry
 from conformance.capabilities import REQUIRABLE, Capabilities
 from conformance.clauses import Clause
 from conformance.registry import Server
-from conformance.results import Document
+from conformance.results import Document, ResultsError
 from conformance.verdicts import Verdict
 
 PATH = Path(__file__).resolve().parents[1] / "features.toml"
@@ -182,9 +182,10 @@ def answers(document: Document) -> list[dict[str, Any]]:
 
     :returns: for each feature `id`, `group`, `question`, `why`, `asked`, its `checks`, and
         `servers`: by name the `answer`, how many checks were `applicable`, and which are `failing`.
+    :raises ResultsError: a server declares what is not known here; another release wrote it.
     """
     return _answers(
-        {server["name"]: Capabilities.parse(server["capabilities"]) for server in document.servers},
+        {server["name"]: _declared(server) for server in document.servers},
         {
             server["name"]: {
                 check["id"]: _finding(check) for check in document.checks(server["name"])
@@ -192,6 +193,13 @@ def answers(document: Document) -> list[dict[str, Any]]:
             for server in document.servers
         },
     )
+
+
+def _declared(server: dict[str, Any]) -> Capabilities:
+    try:
+        return Capabilities.parse(server["capabilities"])
+    except ValueError as error:
+        raise ResultsError(f"the results of {server['name']}: {error}") from error
 
 
 def known(

@@ -61,6 +61,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 if os.path.exists(os.environ["HOME"] + "/dead"):
     sys.exit("it does not start again")
 print("it starts", flush=True)
+if "SAY" in os.environ:
+    print(os.environ["SAY"], flush=True)
 if "EXIT" in os.environ:
     sys.exit(os.environ["EXIT"])
 if "SILENT" in os.environ:

@@ -252,6 +252,10 @@ def test_the_action_s_inputs_are_the_command_s_arguments(
 ) -> None:
     done = action(**inputs)
     assert done.returncode == 0, done.stderr
+    # What a server says is between the two: there GitHub takes nothing for a command.
+    first, *_, last = done.stdout.splitlines()
+    assert re.fullmatch(r"::stop-commands::[0-9a-f]{32}", first)
+    assert last == f"::{first.rpartition(':')[2]}::"
     expected = [*RUN, "--backend", "process", "--results", RESULTS, *WRITTEN, *options, "--"]
     assert job.called() == [[*expected, *names]]
     assert sorted(path.name for path in job.directory.iterdir()) == [

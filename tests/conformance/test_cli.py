@@ -160,7 +160,7 @@ def tiny_run(
         ),
         (
             ["run", "waitress", "--url", "https://127.0.0.1:1"],
-            "expected a URL like http://127.0.0.1:8000 (http, a host, no path), "
+            "expected a URL like http://127.0.0.1:8000 (http, a host, no user, no path), "
             "found 'https://127.0.0.1:1'",
         ),
         (

@@ -10,6 +10,7 @@ import http.client
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -25,11 +26,18 @@ import pytest
 import yaml
 
 from conformance import registry
-from conformance.backends import Address, BackendError, Deployment, EngineUnavailable, ports
+from conformance.backends import (
+    Address,
+    BackendError,
+    Deployment,
+    EngineUnavailable,
+    network,
+    ports,
+)
 from conformance.backends import docker as docker_backend
 from conformance.backends.compose_service import container_settings, duration
 from conformance.backends.docker import DockerBackend, DockerDeployment, describe_exit
-from conformance.backends.engine import probe, run
+from conformance.backends.engine import connect, probe, run
 from conformance.backends.leftovers import OWNER_LABEL, RUN_LABEL, Owner, is_leftover
 from conformance.registry import Server
 
@@ -164,6 +172,15 @@ def test_suite_in_compose_waits_for_each_server() -> None:
 # --- Ends, owners, leftovers ---
 
 
+def test_servers_in_compose_get_no_answer_from_the_outside() -> None:
+    document = yaml.safe_load(registry.default_path().read_text(encoding="utf-8"))
+    [network] = document["networks"].values()
+    assert network == {
+        "driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}
+    }, "and it is not internal: nothing would be published"
+    assert not any("networks" in service for service in document["services"].values())
+
+
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
@@ -265,13 +282,15 @@ def test_failed_build_is_that_servers_alone(path_with: Any) -> None:
         """
         case "$*" in
           "compose version --short") echo v2.26.1; exit ;;
-          *broken*) echo "no such package"; exit 17 ;;
+          *broken*) echo "no such package at https://me:secret@127.0.0.1/simple"; exit 17 ;;
         esac
         echo "$WSGI_CONFORM_FRAMEWORK $*" >> "${0%/*}/calls"
         """
     )
     failures = DockerBackend("flask")._build([Path("compose.yaml")], ["good", "broken", "fine"])
-    assert failures == {"broken": "its image is not built:\nno such package"}
+    assert failures == {
+        "broken": "its image is not built:\nno such package at https://****@127.0.0.1/simple"
+    }
     calls = (where / "bin" / "calls").read_text().splitlines()
     start = "flask compose --ansi never --file compose.yaml build"
     assert sorted(calls) == [f"{start} fine", f"{start} good"]
@@ -556,6 +575,177 @@ def test_interrupted_start_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         backend.start(stand_in, "token")
     assert containers(backend) == []
+
+
+def networks(run_id: str) -> list[str]:
+    """The networks of a run, by id."""
+    client = connect()
+    try:
+        found = client.api.networks(filters={"label": f"{RUN_LABEL}={run_id}"})
+        return [made["Id"] for made in found]
+    finally:
+        client.close()
+
+
+#: Says whether a connection comes about, for a limit of 2 s.
+CONNECT = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], int(sys.argv[2])), 2).close()
+    print("connected")
+except OSError as error:
+    print(type(error).__name__)
+"""
+
+
+def connects(deployment: Deployment, host: str, port: int) -> bool:
+    """Whether something in a container can connect to that address."""
+    assert isinstance(deployment, DockerDeployment)
+    command = ["python3", "-c", CONNECT, host, str(port)]
+    status, printed = deployment._execute(command, {})
+    assert status == 0
+    return printed == "connected\n"
+
+
+def inner_address(deployment: DockerDeployment) -> str:
+    """A container's own address, in its network."""
+    assert deployment._container is not None
+    deployment._container.reload()
+    [joined] = deployment._container.attrs["NetworkSettings"]["Networks"].values()
+    return str(joined["IPAddress"])
+
+
+def test_containers_of_a_run_do_not_reach_each_other(
+    backend: DockerBackend, stand_in: Server
+) -> None:
+    one, two = backend.start(stand_in, "one"), backend.start(stand_in, "two")
+    assert answer(one) == "one"
+    assert answer(two) == "two", "what is published is reached all the same"
+    assert len(networks(backend.run_id)) == 1
+    assert connects(one, inner_address(one), 8000), "so one can see how that looks"
+    assert not connects(one, inner_address(two), 8000)
+    assert one._container is not None
+    assert not connects(two, str(one._container.name), 8000)
+    one.stop()
+    two.stop()
+
+
+def test_containers_of_different_runs_do_not_reach_each_other(
+    backend: DockerBackend, stand_in: Server
+) -> None:
+    other = DockerBackend(run_id=f"test-{uuid.uuid4().hex[:8]}")
+    try:
+        one, two = backend.start(stand_in, "one"), other.start(stand_in, "two")
+        assert answer(two) == "two"
+        assert networks(backend.run_id) != networks(other.run_id)
+        assert not connects(one, inner_address(two), 8000)
+    finally:
+        other.close()
+
+
+@pytest.fixture
+def outside() -> Iterator[str]:
+    """An address that is not of this machine, on whose port 8000 somebody listens."""
+    if os.geteuid() != 0 or shutil.which("ip") is None:
+        pytest.skip("something outside of this machine needs root and ip")
+    name, here, there = "wsgi-outside", "198.51.100.1", "198.51.100.2"
+
+    def ip(*arguments: str) -> None:
+        subprocess.run(["ip", *arguments], check=True)
+
+    # One that a killed run of this test left would be in the way.
+    subprocess.run(["ip", "netns", "delete", name], capture_output=True)
+    ip("netns", "add", name)
+    try:
+        ip("link", "add", name, "type", "veth", "peer", "name", "eth0", "netns", name)
+        ip("address", "add", f"{here}/24", "dev", name)
+        ip("link", "set", name, "up")
+        ip("-n", name, "address", "add", f"{there}/24", "dev", "eth0")
+        ip("-n", name, "link", "set", "eth0", "up")
+        listener = subprocess.Popen(
+            ["ip", "netns", "exec", name, sys.executable, "-m", "http.server", "8000"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            _until_it_listens(there)
+            yield there
+        finally:
+            listener.terminate()
+            listener.wait()
+    finally:
+        ip("netns", "delete", name)
+
+
+def _until_it_listens(host: str) -> None:
+    deadline = time.monotonic() + 30
+    while True:
+        try:
+            socket.create_connection((host, 8000), 5).close()
+            return
+        except OSError:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+
+def test_containers_do_not_reach_the_outside(
+    backend: DockerBackend, stand_in: Server, outside: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = backend.start(stand_in, "token")
+    assert not connects(deployment, outside, 8000)
+    began = time.monotonic()
+    assert not connects(deployment, "outside.example", 8000)
+    assert time.monotonic() - began < 5, "a name that nobody resolves is known soon"
+    monkeypatch.setattr(network, "of_run", lambda client, run_id: "bridge")
+    assert connects(backend.start(stand_in, "token"), outside, 8000), "only the network keeps it"
+
+
+def test_network_is_one_for_all_processes_of_a_run_and_goes_with_the_first(image: str) -> None:
+    run_id = f"test-{uuid.uuid4().hex[:8]}"
+    script = (
+        "import sys; from conformance.backends.engine import connect;"
+        "from conformance.backends import network; print(network.of_run(connect(), sys.argv[1]))"
+    )
+    makers = [
+        subprocess.Popen([sys.executable, "-c", script, run_id], stdout=subprocess.PIPE)
+        for _ in range(4)
+    ]
+    made = {maker.communicate()[0].decode().strip() for maker in makers}
+    try:
+        assert sorted(made) == networks(run_id)
+        assert len(made) == 1
+    finally:
+        swept = DockerBackend(run_id=run_id)
+        swept.sweep(own=True)
+        swept.close()
+    assert networks(run_id) == []
+
+
+def test_network_of_a_run_that_is_gone_is_swept(backend: DockerBackend, stand_in: Server) -> None:
+    gone, here = str(finished()), str(Owner.current())
+    for run_id in (gone, here):
+        network.of_run(backend.client, run_id)
+    deployment = backend.start(stand_in, "token")
+    backend.sweep()
+    assert networks(gone) == []
+    assert networks(here), "another run's of this process"
+    assert networks(backend.run_id), "a container is in it"
+    deployment.stop()
+    same = DockerBackend()
+    same.sweep()
+    same.close()
+    assert networks(here) == [], "this process is what the run is named after"
+    backend.close()
+    assert networks(backend.run_id) == []
+
+
+def test_network_that_cannot_be_made_is_said(
+    backend: DockerBackend, stand_in: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(network, "_OPTIONS", {"com.docker.network.bridge.enable_icc": "no idea"})
+    with pytest.raises(BackendError, match=r"no network could be made .*`docker network prune`"):
+        backend.start(stand_in, "token")
+    assert networks(backend.run_id) == []
 
 
 def test_port_that_somebody_uses_is_said(

@@ -18,7 +18,7 @@ from conformance.backends.compose_service import container_settings
 from conformance.backends.docker import DockerBackend
 from conformance.backends.engine import connect, host_of, probe, published_at
 from conformance.backends.engines import EnginesBackend
-from conformance.backends.leftovers import SERVER_LABEL
+from conformance.backends.leftovers import RUN_LABEL, SERVER_LABEL, Owner
 from conformance.registry import Server
 
 #: The second engine's own network: the first one's bridge is not to be shared.
@@ -133,6 +133,16 @@ def running(engine: str) -> list[str]:
         client.close()
 
 
+def networks(engine: str) -> list[str]:
+    """The networks that an engine has for runs of this process."""
+    client = connect(engine)
+    try:
+        label = f"{RUN_LABEL}={Owner.current()}"
+        return [str(network.name) for network in client.networks.list(filters={"label": label})]
+    finally:
+        client.close()
+
+
 def test_each_engine_has_its_share(servers: list[Server], second: str) -> None:
     engines = ["default", second]
     backend = EnginesBackend(engines, split, "reference")
@@ -142,9 +152,12 @@ def test_each_engine_has_its_share(servers: list[Server], second: str) -> None:
     try:
         assert "one" in running("default")
         assert running(second) == ["two"]
+        assert len(networks("default")) == len(networks(second)) == 1
     finally:
         for deployment in deployments:
             deployment.stop()
+        backend.sweep()
+    assert networks("default") == networks(second) == []
     assert running(second) == []
     assert "one" not in running("default")
 
@@ -167,4 +180,4 @@ def test_a_run_on_two_engines(
     ]
     assert found[0] == found[1]
     assert found[0]["routing/static-rule"] == "pass"
-    assert running(second) == []
+    assert running(second) == networks(second) == networks("default") == []

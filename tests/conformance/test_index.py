@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -45,7 +46,7 @@ class _Index(BaseHTTPRequestHandler):
         known = self.path == "/simple/thing/"
         document = {"meta": {"api-version": "1.1"}, "name": "thing", "files": FILES, "versions": []}
         body = json.dumps(document).encode()
-        self.send_response(200 if known else 404)
+        self.send_response(200 if known else 500 if "broken" in self.path else 404)
         self.send_header("Content-Type", "application/vnd.pypi.simple.v1+json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -109,3 +110,11 @@ def test_an_index_that_is_not_there(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_DEFAULT_INDEX", "http://127.0.0.1:1/simple/")
     with pytest.raises(BackendError, match="the package index cannot be read for 'thing'"):
         index.releases("thing")
+
+
+def test_credentials_of_an_index_are_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    where = f"{os.environ['UV_DEFAULT_INDEX']}/broken".replace("://", "://me:secret@")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", where)
+    with pytest.raises(BackendError, match=r"500 .*http://\*\*\*\*@127\.0\.0\.1") as caught:
+        index.releases("thing")
+    assert "secret" not in str(caught.value)

@@ -528,7 +528,10 @@ def test_the_address_in_a_url(url: str, address: Address) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["127.0.0.1:8000", "https://a", "http://", "http://a/path", "http://a?b", "http://a:port", ""],
+    [
+        *("127.0.0.1:8000", "https://a", "http://", "http://a/path", "http://a?b", "http://a:port"),
+        *("http://user:password@a", ""),
+    ],
 )
 def test_what_is_no_url_of_a_server(url: str) -> None:
     with pytest.raises(BackendError, match=r"^expected a URL like http://127.0.0.1:8000"):

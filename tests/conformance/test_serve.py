@@ -107,6 +107,16 @@ def test_a_server_that_does_not_start(served: Serve) -> None:
     assert "tiny ended before it was ready: exit status 1\nit starts\na reason\n" in err
 
 
+def test_a_terminal_obeys_nothing_that_a_server_prints(served: Serve) -> None:
+    hostile = "\x1b]0;title\x07\x1b[2J"
+    process = served("--backend", "process", environment={"EXIT": hostile})
+    assert r"\x1b]0;title\x07\x1b[2J" in end_of(process)[2]
+    process = served("--backend", "process", environment={"SAY": hostile})
+    assert get(url_of(process)) == "ok"
+    process.send_signal(signal.SIGTERM)
+    assert end_of(process)[1] == "it starts\n" + r"\x1b]0;title\x07\x1b[2J" + "\n"
+
+
 def test_a_port_of_ones_choice(served: Serve) -> None:
     port = ports.reserve()
     port.release()

@@ -225,6 +225,12 @@ def test_what_another_server_was_asked_is_not_known_of_one_that_broke_off(
     assert feature["checks"] == ["a/b", "a/c"]
 
 
+def test_capabilities_of_another_release_are_no_fault_of_the_harness() -> None:
+    server = {"name": "one", "capabilities": {"telepathy": True}, "checks": []}
+    with pytest.raises(results.ResultsError, match="the results of one: unknown capability"):
+        support.answers(results.document({"run": {}, "servers": [server]}))
+
+
 def test_each_check_of_a_document_is_read_once() -> None:
     reads: list[str] = []
 
