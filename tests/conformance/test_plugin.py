@@ -46,7 +46,7 @@ Judged = Callable[..., list[dict[str, Any]]]
 def judged(pytester: pytest.Pytester, tmp_path: Path) -> Judged:
     """Runs checks against the tiny server and returns what the plugin told of it, event by event.
 
-    The result of pytest itself is at `judged.result`, and the names of the phases at `judged.phases`.
+    The result of pytest itself is at `judged.result`, the names of the phases at `judged.phases`.
     """
 
     def run(
