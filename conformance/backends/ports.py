@@ -7,6 +7,7 @@ range are handed to nobody, and a lock on a file per port keeps harnesses apart.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import random
@@ -43,7 +44,7 @@ def reserve(host: str = "127.0.0.1", wanted: int | None = None) -> Port:
     :param wanted: this one and no other.
     :raises BackendError: it, or every port of the range, is taken, or the locks have no place.
     """
-    directory = Path(tempfile.gettempdir()) / f"wsgi-conform-ports-{os.getuid()}"
+    directory = _directory()
     reason = "taken"
     for number in random.sample(RANGE, len(RANGE)) if wanted is None else [wanted]:
         path = directory / str(number)
@@ -67,3 +68,19 @@ def reserve(host: str = "127.0.0.1", wanted: int | None = None) -> Port:
     if wanted is not None:
         raise BackendError(f"the port {wanted} cannot be had on {host}: {reason}")
     raise BackendError(f"no port of {RANGE.start} to {RANGE.stop - 1} is free on {host}")
+
+
+def sweep() -> None:
+    """Remove the lock files of harnesses that were killed: those that nobody has locked."""
+    for path in _directory().glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                path.unlink()
+            finally:
+                os.close(lock)
+
+
+def _directory() -> Path:
+    return Path(tempfile.gettempdir()) / f"wsgi-conform-ports-{os.getuid()}"
