@@ -81,6 +81,8 @@ class ServerLog:
             last = ended()
             while True:
                 with self._lock:
+                    # What was printed while some was dropped is lost, and not counted.
+                    position = min(position, self._dropped + self._size())
                     position = max(position, self._dropped)
                     printed = os.pread(self.descriptor, KEPT, position - self._dropped)
                 position += len(printed)
@@ -96,12 +98,12 @@ class ServerLog:
 
     def _watch(self) -> None:
         while not self._closed.wait(_LOOK_S):
-            size = self._size()
-            if size > LIMIT:
-                self._drop(size)
+            if self._size() > LIMIT:
+                self._drop()
 
-    def _drop(self, size: int) -> None:
+    def _drop(self) -> None:
         with self._lock:
+            size = self._size()
             kept = _NOTE + os.pread(self.descriptor, KEPT, size - KEPT)
             os.ftruncate(self.descriptor, 0)
             os.write(self.descriptor, kept)
