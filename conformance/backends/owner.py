@@ -13,7 +13,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 from conformance.backends.leftovers import Owner, start_time
@@ -42,7 +42,7 @@ def processes(name: str, value: str) -> list[int]:
 
 def end(name: str, value: str) -> None:
     """End the processes that were started with this variable."""
-    _kill(lambda: processes(name, value))
+    _kill(lambda variables: variables.get(name) == value)
 
 
 def sweep_processes() -> None:
@@ -51,25 +51,30 @@ def sweep_processes() -> None:
     A harness has pytest processes that start its servers; what they leave, if they are killed, is
     its own to sweep. So this is called before anything is started and after everything was stopped.
     """
-    _kill(lambda: [pid for pid, variables in _environments() if _left(variables)])
+
+    def is_left(variables: Mapping[str, str]) -> bool:
+        owner = Owner.parse(variables.get(VARIABLE, ""))
+        return owner is not None and (owner.gone or owner == Owner.current())
+
+    _kill(is_left)
 
 
-def _left(variables: Mapping[str, str]) -> bool:
-    owner = Owner.parse(variables.get(VARIABLE, ""))
-    return owner is not None and (owner.gone or owner == Owner.current())
-
-
-def _kill(find: Callable[[], Collection[int]]) -> None:
-    """End the processes that are found, by force, until none is: some fork while others are ended.
-
-    They have a few seconds to be gone.
-    """
+def _kill(wanted: Callable[[Mapping[str, str]], bool]) -> None:
+    """End processes by force, and wait until they are gone; some fork others in the meantime."""
     deadline = time.monotonic() + _KILL_LIMIT_S
-    while (pids := find()) and time.monotonic() < deadline:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        while any(start_time(pid) is not None for pid in pids) and time.monotonic() < deadline:
+    looks = 1
+    while looks and time.monotonic() < deadline:
+        looks -= 1
+        killed = []
+        for pid, variables in _environments():
+            if wanted(variables):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+                    killed.append(pid)
+        if killed:
+            # One that forks and ends all the time is missed now and then.
+            looks = 3
+        while any(start_time(pid) is not None for pid in killed) and time.monotonic() < deadline:
             time.sleep(_POLL_S)
 
 
@@ -99,13 +104,14 @@ def sweep_directories() -> None:
                 shutil.rmtree(path, ignore_errors=True)
 
 
-def _environments() -> Iterable[tuple[int, dict[str, str]]]:
-    for entry in Path("/proc").glob("[0-9]*"):
-        if int(entry.name) == os.getpid():
+def _environments() -> Iterator[tuple[int, dict[str, str]]]:
+    # The newest first: they may be gone, with others in their place, before the rest is read.
+    for pid in sorted((int(name) for name in os.listdir("/proc") if name.isdigit()), reverse=True):
+        if pid == os.getpid():
             continue
         try:
-            text = (entry / "environ").read_bytes().decode(errors="replace")
+            text = Path(f"/proc/{pid}/environ").read_bytes().decode(errors="replace")
         except OSError:  # gone, or another user's
             continue
         pairs = (line.partition("=") for line in text.split("\0") if "=" in line)
-        yield int(entry.name), {name: value for name, _, value in pairs}
+        yield pid, {name: value for name, _, value in pairs}

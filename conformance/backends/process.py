@@ -37,7 +37,7 @@ from conformance.backends import (
 )
 from conformance.backends.application import Application
 from conformance.backends.leftovers import is_ending
-from conformance.backends.server_log import KEPT, ServerLog
+from conformance.backends.server_log import READ, ServerLog
 from conformance.registry import Server
 
 HOST = "127.0.0.1"
@@ -176,7 +176,7 @@ class ProcessDeployment(Deployment):
         self._start()
 
     def logs(self, last_lines: int = 40) -> str:
-        return "\n".join(self.log.since(0, KEPT).splitlines()[-last_lines:])
+        return "\n".join(self.log.since(0, READ).splitlines()[-last_lines:])
 
     def printed_by_now(self) -> float:
         return self.log.mark()
@@ -203,7 +203,7 @@ class ProcessDeployment(Deployment):
                 process.kill()
                 process.wait()
                 owner.end(_TOKEN, token)
-            printed = log.since(0, KEPT)
+            printed = log.since(0, READ)
         return (None if code is None else describe_exit(code)), printed
 
     def wait_at_gate(self, gate: str, limit_s: float) -> bool:

@@ -1,12 +1,14 @@
-"""What a local server prints: a file that stays small, however much is printed.
+"""What a local server prints: a file that takes little room, however much is printed.
 
 A pipe would have to be read all the time, or a server that prints would wait; a limit on the size
-of its files (RLIMIT_FSIZE) would end it. So it appends to a file, out of which the harness takes
-what is old when there is much of it: nobody waits, and a server that prints little costs nothing.
+of its files (RLIMIT_FSIZE) would end it. So it appends to a file, and when that has got long the
+harness gives back the room of its beginning (fallocate(2), "Deallocating file space"): what follows
+stays where it is, nobody waits, and a server that prints little costs nothing.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import threading
 import time
@@ -15,29 +17,31 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import TracebackType
 
-#: The size above which what is old is dropped, in bytes; a container's log has the same.
-LIMIT = 16 * 1024 * 1024
-#: How much of the end is kept then, and how much is read at once, in bytes.
-KEPT = 64 * 1024
-#: Seconds between two looks at the size: a server prints a hundred megabytes in them, not more.
+#: How much of the end is kept at least, in bytes; a container's log has as much.
+KEPT = 16 * 1024 * 1024
+#: How much is read at once, in bytes.
+READ = 64 * 1024
+#: Seconds between two looks at the size: in that time a server prints a hundred megabytes or so.
 _LOOK_S = 0.1
 #: Seconds between two looks at what was printed, for who follows it.
 _FOLLOW_S = 0.1
-_NOTE = b"(of what was printed before this, wsgi-conform kept nothing: it was too much)\n"
+#: FALLOC_FL_PUNCH_HOLE and FALLOC_FL_KEEP_SIZE (linux/falloc.h).
+_PUNCH_HOLE = 0x03
+
+_libc = ctypes.CDLL(None)
 
 
 class ServerLog:
     """The file that a server prints into, which can be read for as long as this object is there.
 
-    Marks count all bytes that were printed, dropped or not. A context manager.
+    A context manager.
     """
 
     def __init__(self, path: Path) -> None:
         #: The file's descriptor, for the server to append by.
         self.descriptor = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
         weakref.finalize(self, os.close, self.descriptor)
-        self._lock = threading.Lock()
-        #: How many bytes were printed before the first that is in the file.
+        #: How much of the beginning is not kept.
         self._dropped = 0
         self._closed = threading.Event()
         self._thread = threading.Thread(target=self._watch, daemon=True)
@@ -61,17 +65,15 @@ class ServerLog:
 
     def mark(self) -> int:
         """How much was printed so far."""
-        with self._lock:
-            return self._dropped + self._size()
+        return os.fstat(self.descriptor).st_size
 
-    def since(self, mark: int, most: int = LIMIT) -> str:
+    def since(self, mark: int, most: int = KEPT) -> str:
         """What was printed since a mark, and no more than the last `most` bytes of it."""
-        with self._lock:
-            start = max(mark - self._dropped, self._size() - most, 0)
-            return os.pread(self.descriptor, most, start).decode("utf-8", "replace")
+        start = max(mark, self.mark() - most, 0)
+        return os.pread(self.descriptor, most, start).decode("utf-8", "replace")
 
     def follow(self, ended: Callable[[], bool]) -> Iterator[bytes]:
-        """What is printed, from the beginning and as it comes.
+        """What is printed, from the beginning and as it comes; what is not kept any more left out.
 
         :param ended: whether nothing more will come.
         """
@@ -79,32 +81,20 @@ class ServerLog:
         while True:
             # Asked first, so that what came before the end is still read.
             last = ended()
-            while True:
-                with self._lock:
-                    # What was printed while some was dropped is lost, and not counted.
-                    position = min(position, self._dropped + self._size())
-                    position = max(position, self._dropped)
-                    printed = os.pread(self.descriptor, KEPT, position - self._dropped)
-                position += len(printed)
-                if not printed:
-                    break
-                yield printed
+            while printed := os.pread(self.descriptor, READ, position):
+                # Looked at after that: what was dropped meanwhile is read as zeros.
+                if position >= self._dropped:
+                    yield printed
+                position = max(position + len(printed), self._dropped)
             if last:
                 return
             time.sleep(_FOLLOW_S)
 
-    def _size(self) -> int:
-        return os.fstat(self.descriptor).st_size
-
     def _watch(self) -> None:
         while not self._closed.wait(_LOOK_S):
-            if self._size() > LIMIT:
-                self._drop()
-
-    def _drop(self) -> None:
-        with self._lock:
-            size = self._size()
-            kept = _NOTE + os.pread(self.descriptor, KEPT, size - KEPT)
-            os.ftruncate(self.descriptor, 0)
-            os.write(self.descriptor, kept)
-            self._dropped += size - len(kept)
+            end = self.mark() - KEPT
+            if end - self._dropped > KEPT:
+                start, self._dropped = self._dropped, end
+                size = ctypes.c_int64(end - start)
+                # Where a file system cannot do it, all is kept.
+                _libc.fallocate(self.descriptor, _PUNCH_HOLE, ctypes.c_int64(start), size)

@@ -38,7 +38,7 @@ def comet():
     # Forks its successor and ends, time and again, in a session of its own.
     while True:
         os.setsid() if os.getpid() != os.getsid(0) else None
-        time.sleep(0.02)
+        time.sleep(0.01)
         if os.fork():
             os._exit(0)
 
