@@ -468,6 +468,9 @@ class DockerBackend(Backend):
         found = (re.fullmatch(rf"{BASE_NAME}:(\d+\.\d+)-slim-.*", tag) for tag in tags)
         return {match[1]: match[0] for match in found if match}
 
+    def engine_of(self, server: Server) -> str | None:
+        return self.engine
+
     def pythons(self, server: Server) -> list[str]:
         if "build" not in server.service:
             return []

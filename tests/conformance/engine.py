@@ -46,7 +46,9 @@ class Engine:
             subprocess.run(["docker", "-H", self.host, "load"], stdin=saving.stdout, check=True)
 
     def stop(self) -> None:
-        """Stop it in good order, with what it started."""
+        """Stop it in good order, with what it started; that of one that was killed as well."""
+        if self.daemon.poll() is not None:
+            self.start()
         self.daemon.terminate()
         self.daemon.wait()
 
@@ -70,16 +72,24 @@ def own_engine(directory: Path, image: str, bridge: str, network: str) -> Iterat
         _ip("address", "add", network, "dev", bridge)
         _ip("link", "set", bridge, "up")
         engine = Engine(directory, bridge)
-        engine.start()
         try:
+            engine.start()
             engine.load(image)
             yield engine
         finally:
             engine.stop()
+            _unmount(directory)
             # Hundreds of megabytes, and pytest would keep them.
             shutil.rmtree(directory / "data")
     finally:
         _ip("link", "delete", bridge)
+
+
+def _unmount(directory: Path) -> None:
+    """What an engine leaves mounted that was killed."""
+    mounts = [line.split()[1] for line in Path("/proc/mounts").read_text().splitlines()]
+    for path in reversed([path for path in mounts if Path(path).is_relative_to(directory)]):
+        subprocess.run(["umount", path], check=True)
 
 
 def _ip(*arguments: str) -> None:
