@@ -94,6 +94,7 @@ def running(engine: str) -> list[str]:
 def test_each_engine_has_its_share(servers: list[Server], second: str) -> None:
     engines = ["default", second]
     backend = EnginesBackend(engines, split, "reference")
+    assert DockerBackend(engine=second).engine_of(servers[0]) == second, "where it is one alone"
     assert backend.prepare(servers) == {}
     assert [backend.engine_of(server) for server in servers] == engines
     deployments = [backend.start(server, "token") for server in servers]
