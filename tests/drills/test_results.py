@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from conformance import cli, results
+from conformance.backends.leftovers import Owner
 from conformance.results import ResultsError, Writer
 from tests.conformance.test_cli import command, document, owned, running, tiny_run, verdicts
 
@@ -132,7 +133,7 @@ def test_wherever_it_gets_full_nothing_is_lost(disk: Disk, monkeypatch: pytest.M
         begun = (writer._parts / "outline.json").exists()
         disk.make_room()
         with monkeypatch.context() as patch:
-            patch.setattr(results.Owner, "gone", True)
+            patch.setattr(Owner, "gone", True)
             results.recover(disk.directory)
         assert os.listdir(disk.directory) == ["results.json"]
         found = results.open_document(disk.directory)
