@@ -43,8 +43,8 @@ TIME_LIMIT_S = 10.0
 CHECK_LIMIT = 6
 #: The longest head and chunk line that are read before the peer counts as babbling, in bytes.
 HEAD_LIMIT = 256 * 1024
-#: The longest body that is read, in bytes: twice the longest that any check asks for.
-BODY_LIMIT = 128 * 1024 * 1024
+#: The longest body that is read, in bytes: half as much again as any check asks for.
+BODY_LIMIT = 96 * 1024 * 1024
 #: What a chunk takes in memory beside its own bytes; chunks of one byte add up, too.
 _CHUNK_COST = 64
 #: The most interim (1xx) responses that are read before a final one has to come.

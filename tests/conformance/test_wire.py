@@ -194,7 +194,7 @@ MALFORMED = {
     ),
     "a length beyond reason": (
         OK + b"Content-Length: 99999999999\r\n\r\n",
-        "the body is said to have 99999999999 bytes; at most 134217728 are read",
+        "the body is said to have 99999999999 bytes; at most 100663296 are read",
     ),
     "a length that no int() takes": (
         OK + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
@@ -226,7 +226,7 @@ MALFORMED = {
     "a chunk size beyond reason": (
         CHUNKED + b"FFFFFFFFFFFFFFFF\r\n",
         "a chunk of 18446744073709551615 bytes is said to have 18446744073709551615 bytes; "
-        "at most 134217728 are read",
+        "at most 100663296 are read",
     ),
     "a chunk longer than said": (
         CHUNKED + b"2\r\nabc\r\n0\r\n\r\n",
