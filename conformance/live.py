@@ -146,9 +146,7 @@ class LiveServer:
         self.version = identity.version_of(self._server.project) or self._server.version or ""
 
     def _printed(self, start: int) -> str:
-        with self._deployment.log.open("rb") as log:
-            log.seek(start)
-            return log.read().decode("utf-8", "replace")
+        return self._deployment.log.since(start)
 
     def _test_begins(self) -> str | None:
         """Have it ready for a test: running, and not on its way to an end.
@@ -159,7 +157,7 @@ class LiveServer:
         # A fixture may have signalled it after the test that used it.
         known = self._unsound or self._signalled
         status = None if known else self.exit_status()
-        self._printed_before = self._deployment.log.stat().st_size
+        self._printed_before = self._deployment.log.mark()
         if known or status is not None:
             self.restart()
         return status

@@ -25,7 +25,7 @@ import requests
 
 from conformance import backends, dependencies, expectations, readiness, registry, releases
 from conformance.acts import ACTS, ActFailed, Performances, Stage
-from conformance.backends import BackendError, Deployment
+from conformance.backends import BackendError, Deployment, StartError
 from conformance.backends.remote import RemoteBackend
 from conformance.capabilities import REQUIRABLE, Capabilities
 from conformance.clauses import Clause, clause_of
@@ -210,8 +210,17 @@ class Run:
 
         A deployment that died is started again for the next check, one that failed a check and does
         not answer afterwards, and one that is known not to be sound after it (`damages`) as well,
-        so that no check is blamed for an earlier one.
+        so that no check is blamed for an earlier one. Nor is it where there is no engine any more.
         """
+        try:
+            return self._outcome_after(outcome, expectation)
+        except BackendError as error:
+            self.broken = str(error)
+            return Outcome.ERROR, f"{error}\n"
+
+    def _outcome_after(
+        self, outcome: Outcome, expectation: Expectation | None
+    ) -> tuple[Outcome, str]:
         deployment = self.deployment
         failed = outcome in (Outcome.FAILED, Outcome.ERROR)
         silent = (
@@ -237,7 +246,7 @@ class Run:
         try:
             self.deployment.restart()
             readiness.wait_until_ready(self.deployment)
-        except BackendError as error:
+        except StartError as error:
             self.broken = f"it could not be started again: {error}"
 
 
@@ -340,7 +349,11 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
         run.emit("failed", message=run.broken)
         pytest.exit(run.broken, returncode=EXIT_ERROR)
     finally:
-        run.stop()
+        try:
+            run.stop()
+        except BackendError as error:
+            # What was found stands. An engine that is gone is swept when it is back.
+            run.emit("failed", message=str(error))
         run.emit_phase("stop_s", clock)
 
 

@@ -71,6 +71,9 @@ class PlainProgress:
         found = counts(self._found.get(server.name, Counter())) or "no verdict"
         self._line(f"{server.name}: {found} in {seconds:.1f} s")
 
+    def left(self, reason: str) -> None:
+        self._line(f"error: {reason}", STYLES[Verdict.ERROR])
+
     def _line(self, text: str, style: str = "") -> None:
         self._console.print(Text(printable(text), style), soft_wrap=True)
 

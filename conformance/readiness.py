@@ -117,7 +117,7 @@ def _get(wire: Wire, path: str) -> dict[str, object]:
     response = wire.ask("GET", path)
     try:
         found = json.loads(response.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if response.status != 200 or not isinstance(found, dict):
         raise PeerError(

@@ -3,10 +3,13 @@
 While a run goes on, what each server's checks said is kept in a file per server, so that nothing is
 lost when it is cut short and nothing but the totals has to stay in memory. At its end the parts
 become one `results.json`, which replaces an earlier one at once. Its form is `results.schema.json`.
+Of a run that is killed the parts stay, and whoever looks for results makes incomplete ones of them.
 """
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import json
 import os
 import re
@@ -25,6 +28,8 @@ from conformance.parity import REFERENCE, Comparison
 SCHEMA = 1
 FILE_NAME = "results.json"
 _PARTS = "parts"
+#: What is written around the checks if nobody is left to say it: `run` and `servers`.
+_OUTLINE = "outline.json"
 
 
 class ResultsError(Exception):
@@ -46,36 +51,49 @@ class Writer:
             directory.mkdir(parents=True, exist_ok=True)
             if self.path.is_dir():
                 raise ResultsError(f"{self.path} is a directory, and the results go there")
-            _sweep(directory)
+            recover(directory)
             # One of its own, so that two runs do not mix when they share a results directory.
             self._parts = Path(tempfile.mkdtemp(prefix=_prefix(Owner.current()), dir=directory))
         except OSError as error:
             raise ResultsError(f"{directory} cannot be written to: {error.strerror}") from error
 
     def add(self, server: str, check: dict[str, Any]) -> None:
-        """Keep the result of one check on one server."""
-        file = self._files.get(server)
-        if file is None:
-            file = self._files[server] = self._part(server).open("w", encoding="utf-8")
-        file.write(json.dumps(check, separators=(",", ":")) + "\n")
-        file.flush()
+        """Keep the result of one check on one server.
+
+        :raises ResultsError: it cannot be written.
+        """
+        with self._kept():
+            file = self._files.get(server)
+            if file is None:
+                file = self._files[server] = _part(self._parts, server).open("w", encoding="utf-8")
+            file.write(json.dumps(check, separators=(",", ":")) + "\n")
+            file.flush()
         self.verdicts.setdefault(server, Counter())[check["verdict"]] += 1
 
     def checks(self, server: str) -> Iterator[dict[str, Any]]:
         """What is kept of a server so far."""
-        part = self._part(server)
-        if part.exists():
-            with part.open(encoding="utf-8") as file:
-                yield from map(json.loads, file)
+        return _kept_of(self._parts, server)
+
+    def outline(self, run: dict[str, Any], servers: list[dict[str, Any]]) -> None:
+        """Keep what the document is to say of the run if nothing is heard of it any more.
+
+        :raises ResultsError: it cannot be written.
+        """
+        with self._kept():
+            whole = self._parts / f"{_OUTLINE}.new"
+            whole.write_text(json.dumps({"run": run, "servers": servers}), encoding="utf-8")
+            whole.replace(self._parts / _OUTLINE)
 
     def finish(self, run: dict[str, Any], servers: list[dict[str, Any]]) -> None:
         """Write the document.
 
         :param run: its `run` object.
         :param servers: its server objects without their checks, in order.
+        :raises ResultsError: it cannot be written.
         """
         self._close()
-        write(self.path, run, servers, self.checks, self._parts)
+        with self._kept():
+            write(self.path, run, servers, self.checks, self._parts)
         shutil.rmtree(self._parts, ignore_errors=True)
 
     def discard(self) -> None:
@@ -85,11 +103,33 @@ class Writer:
 
     def _close(self) -> None:
         for file in self._files.values():
-            file.close()
+            # What could not be written has been told already.
+            with contextlib.suppress(OSError):
+                file.close()
 
-    def _part(self, server: str) -> Path:
-        # A variant's name may have anything in it.
-        return self._parts / f"{quote(server, safe='@+ ')}.jsonl"
+    @contextlib.contextmanager
+    def _kept(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise ResultsError(
+                f"{self.path} cannot be written: {error.strerror}. What the run found until then is"
+                f" kept: when this is mended, `wsgi-conform report {self.path.parent} --results"
+                f" {self.path.parent}` shows it"
+            ) from error
+
+
+def _part(parts: Path, server: str) -> Path:
+    # A variant's name may have anything in it.
+    return parts / f"{quote(server, safe='@+ ')}.jsonl"
+
+
+def _kept_of(parts: Path, server: str) -> Iterator[dict[str, Any]]:
+    part = _part(parts, server)
+    if part.exists():
+        with part.open(encoding="utf-8") as file:
+            # The last line is half a line if this was cut short while it was written.
+            yield from (json.loads(line) for line in file if line.endswith("\n"))
 
 
 def write(
@@ -131,12 +171,31 @@ def _prefix(owner: Owner) -> str:
     return f"{_PARTS}-{owner.hostname}-{owner.pid}-{owner.started}-"
 
 
-def _sweep(directory: Path) -> None:
-    """Remove the parts of runs that were killed before they could put them together."""
-    for path in directory.glob(f"{_PARTS}-*"):
-        match = re.fullmatch(rf"{_PARTS}-(.+)-(\d+)-(\d*)-[^-]+", path.name)
-        if match and Owner(int(match[2]), match[3], match[1]).gone:
-            shutil.rmtree(path, ignore_errors=True)
+def recover(directory: Path) -> None:
+    """Make results of what runs left that were killed, or that found no room: incomplete ones.
+
+    They replace those of earlier runs, as a run that is interrupted does. Of a run that had not
+    begun nothing stays.
+
+    :raises ResultsError: they cannot be written; what is left stays.
+    """
+    for parts in directory.glob(f"{_PARTS}-*"):
+        match = re.fullmatch(rf"{_PARTS}-(.+)-(\d+)-(\d*)-[^-]+", parts.name)
+        if match is None or not Owner(int(match[2]), match[3], match[1]).gone:
+            continue
+        outline = parts / _OUTLINE
+        path = directory / FILE_NAME
+        try:
+            if outline.exists():
+                found = json.loads(outline.read_text(encoding="utf-8"))
+                checks = functools.partial(_kept_of, parts)
+                write(path, {**found["run"], "incomplete": True}, found["servers"], checks, parts)
+        except OSError as error:
+            raise ResultsError(
+                f"{path} cannot be written: {error.strerror}. {parts.name} beside it has what a run"
+                " found that was cut short; remove it if nobody needs that"
+            ) from error
+        shutil.rmtree(parts, ignore_errors=True)
 
 
 def load(path: Path) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import IO, Any, Protocol
 
 from conformance import catalogue, expectations, releases, threads, verdicts
-from conformance.backends import Backend, owner
+from conformance.backends import Backend, BackendError, owner
 from conformance.backends.process import describe_exit
 from conformance.clauses import Clause
 from conformance.client.wire import TIME_LIMIT_S
@@ -43,6 +43,7 @@ class Listener(Protocol):
     def running(self, server: Server, version: str | None) -> None: ...
     def checked(self, server: Server, check: dict[str, Any]) -> None: ...
     def done(self, server: Server, error: str | None) -> None: ...
+    def left(self, reason: str) -> None: ...
 
 
 @dataclass
@@ -105,6 +106,7 @@ class Runner:
         self._stopping = False
         self._began = False
         self._prepare_s = self._cpu_before_s = 0.0
+        self._started, self._clock = datetime.now(UTC), time.monotonic()
         self._states = [_State(server) for server in plan.servers]
 
     def run(self) -> int:
@@ -113,8 +115,7 @@ class Runner:
         :raises BackendError: nothing could be started at all. Whatever is raised, the results so
             far are written, if there are any; those of an earlier run are left alone otherwise.
         """
-        started = datetime.now(UTC)
-        clock = time.monotonic()
+        self._started, self._clock = datetime.now(UTC), time.monotonic()
         self._cpu_before_s = _cpu_s()
         status = verdicts.EXIT_ERROR
         with Interrupts(self._kill_workers) as interrupts:
@@ -129,17 +130,28 @@ class Runner:
             finally:
                 interrupts.hold()
                 if self._began:
-                    self._plan.backend.sweep()
-                    self._write_results(started, time.monotonic() - clock, status)
+                    if (reason := self._sweep()) is not None:
+                        self._listener.left(reason)
+                        status = max(status, verdicts.EXIT_ERROR)
+                    self._writer.finish(*self._summary(status))
                 else:
                     self._writer.discard()
         return status
 
-    def _write_results(self, started: datetime, duration_s: float, status: int) -> None:
-        self._writer.finish(
+    def _sweep(self) -> str | None:
+        """Remove what is left of this run; why that cannot be, or None."""
+        try:
+            self._plan.backend.sweep()
+        except BackendError as error:
+            return f"what this run left is not removed, the next one will do it: {error}"
+        return None
+
+    def _summary(self, status: int) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+        """The `run` object and the server objects, as far as they are known."""
+        return (
             {
-                "started": started.isoformat(timespec="milliseconds"),
-                "duration_s": round(duration_s, 3),
+                "started": self._started.isoformat(timespec="milliseconds"),
+                "duration_s": round(time.monotonic() - self._clock, 3),
                 "prepare_s": round(self._prepare_s, 3),
                 "cpu_s": round(_cpu_s() - self._cpu_before_s, 3),
                 "jobs": self._plan.jobs,
@@ -162,6 +174,7 @@ class Runner:
         failed = plan.backend.prepare(plan.servers)
         self._prepare_s = time.monotonic() - clock
         self._began = True
+        self._writer.outline(*self._summary(EXIT_INTERRUPTED))
         threads.each(
             lambda state: self._run_server(state, failed.get(state.server.name)),
             sorted(self._states, key=self._known_deviations, reverse=True),
@@ -249,11 +262,14 @@ class Runner:
                 self._writer.add(state.server.name, check)
                 self._listener.checked(state.server, check)
             case "failed":
-                state.error = event["message"]
+                # Of what follows from it as well, the first is the reason.
+                state.error = state.error or event["message"]
             case "phase":
                 state.phases[event["name"]] = event["seconds"]
             case "finished":
                 state.finished = True
+        if event["event"] in ("started", "failed", "finished"):
+            self._writer.outline(*self._summary(EXIT_INTERRUPTED))
 
     def _write_errors(self, state: _State) -> None:
         """Checks that were not run for an error are errors too: they stay in the denominator."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pathlib import Path
 from rich.console import Console
 
 from conformance import catalogue, compare, registry, releases, results
+from conformance.backends import owner
 from conformance.backends.process import ProcessBackend
 from conformance.progress import PlainProgress
 from conformance.runner import EXIT_INTERRUPTED, Plan, Runner
@@ -101,8 +101,8 @@ def verify(fixes: Sequence[Fix], jobs: int, console: Console) -> list[str]:
         jobs=jobs,
         only={name: sorted(checks) for name, checks in wanted.items()},
     )
-    with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
-        writer = results.Writer(Path(directory))
+    with owner.scratch() as directory:
+        writer = results.Writer(directory)
         with PlainProgress(console, None, failures=False) as progress:
             if Runner(plan, writer, progress).run() == EXIT_INTERRUPTED:
                 raise KeyboardInterrupt

@@ -7,13 +7,13 @@ them in `conformance/deployments` (hatch_build.py).
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import conformance
 import reference_app
+from conformance.backends import owner
 
 _PACKAGES = [Path(str(module.__file__)).resolve().parent for module in (conformance, reference_app)]
 _DEPLOYMENTS = _PACKAGES[0] / "deployments"
@@ -29,8 +29,7 @@ def beside(source: Path) -> Iterator[Path]:
     if source.parent != _DEPLOYMENTS:
         yield source
         return
-    with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
-        root = Path(directory)
+    with owner.scratch() as root:
         shutil.copytree(_DEPLOYMENTS, root, dirs_exist_ok=True)
         # Without what the root has: an image made here is the same as a checkout's.
         ignored = shutil.ignore_patterns("__pycache__", _DEPLOYMENTS.name)

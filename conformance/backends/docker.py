@@ -19,7 +19,6 @@ import os
 import re
 import select
 import signal
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -44,6 +43,7 @@ from conformance.backends import (
     build_context,
     environments,
     network,
+    owner,
     ports,
     stop_signal,
     without_credentials,
@@ -77,6 +77,8 @@ BASE_NAME = "python"
 
 _REASON_LINES = 20
 _KEPT_LOG_LINES = 400
+#: How much is read of what a container printed, in bytes: a line may be of any length.
+LOG_READ = 64 * 1024
 #: The status of a command that `timeout` ended by SIGKILL.
 _KILLED = 137
 
@@ -232,10 +234,12 @@ class DockerDeployment(Deployment):
         finally:
             # Also when the engine did not manage to stop it, and when this is interrupted.
             self._unwatch()
-            self._backend.remove(str(container.id))
-            self._container = None
-            self._port.release()
-            self._ended = self._ended or "removed"
+            try:
+                self._backend.remove(str(container.id))
+            finally:
+                self._container = None
+                self._port.release()
+                self._ended = self._ended or "removed"
 
     def _grace(self, grace_s: float | None) -> int:
         if grace_s is None:
@@ -266,7 +270,7 @@ class DockerDeployment(Deployment):
                 output: bytes = self._container.logs(tail=last_lines)
         except NotFound:
             return self._kept_log
-        return output.decode(errors="replace")
+        return output[-LOG_READ:].decode(errors="replace")
 
     def printed_by_now(self) -> float:
         return time.time()
@@ -449,8 +453,8 @@ class DockerBackend(Backend):
         except BackendError as error:
             return str(error)
         service = {"image": server.service["image"], "build": {"args": arguments}}
-        with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
-            override = Path(directory) / "compose.yaml"
+        with owner.scratch() as directory:
+            override = directory / "compose.yaml"
             # JSON is YAML.
             override.write_text(json.dumps({"services": {server.base.name: service}}))
             return self._build([server.source, override], [server.base.name]).get(server.base.name)
@@ -466,6 +470,9 @@ class DockerBackend(Backend):
             tags = sorted(tag for image in client.images.list(BASE_NAME) for tag in image.tags)
         found = (re.fullmatch(rf"{BASE_NAME}:(\d+\.\d+)-slim-.*", tag) for tag in tags)
         return {match[1]: match[0] for match in found if match}
+
+    def engine_of(self, server: Server) -> str | None:
+        return self.engine
 
     def pythons(self, server: Server) -> list[str]:
         if "build" not in server.service:
@@ -626,6 +633,8 @@ class DockerBackend(Backend):
         :param own: also remove what this run still has.
         :raises EngineUnavailable: no engine answers.
         """
+        owner.sweep_directories()
+        ports.sweep()
         with engine_errors("looking for containers of earlier runs"):
             found = self.client.api.containers(all=True, filters={"label": RUN_LABEL})
         for container in found:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from conformance import threads
-from conformance.backends import Backend
+from conformance.backends import Backend, BackendError
 from conformance.backends.docker import DockerBackend, DockerDeployment
 from conformance.backends.engine import stop_commands
 from conformance.registry import Server
@@ -65,5 +65,12 @@ class EnginesBackend(Backend):
         return [python for python in first if all(python in found for found in others)]
 
     def sweep(self) -> None:
+        failed: BackendError | None = None
         for backend in self._backends:
-            backend.sweep()
+            try:
+                backend.sweep()
+            except BackendError as error:
+                # The others have containers, too.
+                failed = failed or error
+        if failed is not None:
+            raise failed

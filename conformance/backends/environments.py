@@ -22,6 +22,8 @@ from conformance.registry import default_path
 
 #: Seconds that an installation may take; some servers compile.
 INSTALL_LIMIT_S = 600.0
+#: What uv says where there is no network, whatever the reason.
+_UNREACHED = "error sending request"
 #: Seconds between two looks at whether another run has made an environment.
 _LOCK_POLL_S = 0.05
 #: The interpreter itself and not a checkout's link to it, so that environments of the same
@@ -229,4 +231,9 @@ def _uv(installers: Installers, lock: int, *arguments: str) -> None:
         raise BackendError(f"uv {arguments[0]} was not done after {INSTALL_LIMIT_S:g} s") from error
     if done.returncode != 0:
         message = (done.stderr or done.stdout).strip()
+        if _UNREACHED in message:
+            message += (
+                "\nNo package index is reached from here; UV_DEFAULT_INDEX says where another is."
+                f" What is installed once is kept in {cache_directory()}, and needs none."
+            )
         raise BackendError(f"uv {' '.join(arguments[:2])} failed:\n{message}")

@@ -7,6 +7,7 @@ range are handed to nobody, and a lock on a file per port keeps harnesses apart.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import random
@@ -75,3 +76,22 @@ def reserve(host: str = "127.0.0.1", wanted: int | None = None) -> Port:
     if wanted is not None:
         raise BackendError(f"the port {wanted} cannot be had on {host}: {reason}")
     raise BackendError(f"no port of {RANGE.start} to {RANGE.stop - 1} is free on {host}")
+
+
+def sweep() -> None:
+    """Remove the lock files of harnesses that were killed: those that nobody has locked."""
+    with contextlib.suppress(OSError):
+        for path in directory().glob("[0-9]*"):
+            _remove_if_left(path)
+
+
+def _remove_if_left(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        lock = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Else it is somebody else's by now.
+            if os.fstat(lock).st_nlink:
+                path.unlink()
+        finally:
+            os.close(lock)

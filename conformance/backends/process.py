@@ -19,7 +19,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import IO
 from uuid import uuid4
 
 import reference_app
@@ -38,6 +37,7 @@ from conformance.backends import (
 )
 from conformance.backends.application import Application
 from conformance.backends.leftovers import is_ending
+from conformance.backends.server_log import READ, ServerLog
 from conformance.registry import Server
 
 HOST = "127.0.0.1"
@@ -48,8 +48,6 @@ _TOKEN = "WSGI_CONFORM_DEPLOYMENT"
 _POLL_S = 0.005
 #: Seconds that a process which has begun to exit may take for it.
 _END_LIMIT_S = 2.0
-#: Seconds between two looks at what a server has printed.
-_FOLLOW_POLL_S = 0.1
 
 
 class ProcessDeployment(Deployment):
@@ -61,8 +59,7 @@ class ProcessDeployment(Deployment):
     """
 
     token: str
-    #: The file that the server prints into.
-    log: Path
+    log: ServerLog
 
     def __init__(
         self,
@@ -85,7 +82,7 @@ class ProcessDeployment(Deployment):
         self._port = ports.reserve(HOST, port)
         self.address = Address(HOST, self._port.number)
         self._directory = Path(tempfile.mkdtemp(prefix=owner.directory_prefix(owned_by)))
-        self.log = self._directory / "server.log"
+        self.log = ServerLog(self._directory / "server.log")
         temporary = self._directory / "tmp"
         temporary.mkdir()
         self._gates = temporary / f"wsgi-conform-{token}"
@@ -120,14 +117,13 @@ class ProcessDeployment(Deployment):
             raise
 
     def _start(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = self._spawn(self._variables, log)
+        self._process = self._spawn(self._variables, self.log)
         if self._memory is not None:
             with contextlib.suppress(ProcessLookupError):
                 limits = (self._memory, self._memory)
                 resource.prlimit(self._process.pid, resource.RLIMIT_DATA, limits)
 
-    def _spawn(self, variables: Mapping[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    def _spawn(self, variables: Mapping[str, str], log: ServerLog) -> subprocess.Popen[bytes]:
         command = self.server.command(variables)
         program = shutil.which(command[0], path=self._variables["PATH"])
         if program is None:
@@ -141,7 +137,7 @@ class ProcessDeployment(Deployment):
                 cwd=self._directory,
                 env=variables,
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=log.descriptor,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
@@ -180,35 +176,16 @@ class ProcessDeployment(Deployment):
         self._start()
 
     def logs(self, last_lines: int = 40) -> str:
-        try:
-            with self.log.open("rb") as log:
-                log.seek(max(0, log.seek(0, os.SEEK_END) - 64 * 1024))
-                text = log.read().decode("utf-8", "replace")
-        except FileNotFoundError:
-            return ""
-        return "\n".join(text.splitlines()[-last_lines:])
+        return "\n".join(self.log.since(0, READ).splitlines()[-last_lines:])
 
     def printed_by_now(self) -> float:
-        return self.log.stat().st_size if self.log.exists() else 0
+        return self.log.mark()
 
     def printed_since(self, mark: float) -> str:
-        try:
-            with self.log.open("rb") as log:
-                log.seek(max(int(mark), log.seek(0, os.SEEK_END) - LOG_KEPT))
-                return log.read(LOG_KEPT).decode("utf-8", "replace")
-        except FileNotFoundError:
-            return ""
+        return self.log.since(int(mark), LOG_KEPT)
 
     def follow(self, ended: Callable[[], bool]) -> Iterator[bytes]:
-        with self.log.open("rb") as log:
-            while True:
-                # Asked first, so that what came before the end is still read.
-                last = ended()
-                while printed := log.read(64 * 1024):
-                    yield printed
-                if last:
-                    return
-                time.sleep(_FOLLOW_POLL_S)
+        return self.log.follow(ended)
 
     def left(self) -> int:
         return len(owner.processes(_TOKEN, self.token))
@@ -216,7 +193,7 @@ class ProcessDeployment(Deployment):
     def run_again(self, limit_s: float) -> tuple[str | None, str]:
         # By a token of its own it is told apart, in what it answers and when it is ended.
         token = uuid4().hex
-        with tempfile.TemporaryFile(dir=self._directory) as log:
+        with ServerLog(self._directory / f"{token}.log") as log:
             process = self._spawn({**self._variables, _TOKEN: token}, log)
             try:
                 with contextlib.suppress(subprocess.TimeoutExpired):
@@ -225,9 +202,8 @@ class ProcessDeployment(Deployment):
             finally:
                 process.kill()
                 process.wait()
-                owner.kill(owner.processes(_TOKEN, token))
-            log.seek(0)
-            printed = log.read().decode("utf-8", "replace")
+                owner.end(_TOKEN, token)
+            printed = log.since(0, READ)
         return (None if code is None else describe_exit(code)), printed
 
     def wait_at_gate(self, gate: str, limit_s: float) -> bool:
@@ -255,9 +231,10 @@ class ProcessDeployment(Deployment):
                 process.kill()
                 process.wait()
             # Workers that outlived the main process, in its process group or out of it.
-            owner.kill(owner.processes(_TOKEN, self.token))
+            owner.end(_TOKEN, self.token)
 
     def _clean(self) -> None:
+        self.log.close()
         self._port.release()
         shutil.rmtree(self._directory, ignore_errors=True)
 
@@ -320,6 +297,7 @@ class ProcessBackend(Backend):
     def sweep(self) -> None:
         owner.sweep_processes()
         owner.sweep_directories()
+        ports.sweep()
 
     def environment(
         self, server: Server, installers: environments.Installers | None = None

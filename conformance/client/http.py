@@ -43,7 +43,7 @@ def read_json(response: Response, shape: type = dict) -> Any:
     """
     try:
         found = json.loads(response.body, object_hook=Found)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, shape):
         raise PeerError(

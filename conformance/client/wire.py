@@ -43,8 +43,10 @@ TIME_LIMIT_S = 10.0
 CHECK_LIMIT = 6
 #: The longest head and chunk line that are read before the peer counts as babbling, in bytes.
 HEAD_LIMIT = 256 * 1024
-#: The longest body that is read, in bytes.
-BODY_LIMIT = 256 * 1024 * 1024
+#: The longest body that is read, in bytes: half as much again as any check asks for.
+BODY_LIMIT = 96 * 1024 * 1024
+#: What a chunk takes in memory beside its own bytes; chunks of one byte add up, too.
+_CHUNK_COST = 64
 #: The most interim (1xx) responses that are read before a final one has to come.
 INTERIM_LIMIT = 100
 
@@ -284,6 +286,8 @@ class Connection:
             piece = self._some(BODY_LIMIT, None)
         else:
             piece = b""
+        if len(response.body) + len(response.chunks) * _CHUNK_COST > BODY_LIMIT:
+            raise MalformedResponse(f"the body has more than {BODY_LIMIT} bytes; no more are read")
         response.body += piece
         return piece
 
@@ -462,10 +466,10 @@ class Connection:
             size = 0
             while piece := self._chunk(response):
                 pieces.append(piece)
-                size += len(piece)
+                size += len(piece) + _CHUNK_COST
                 if size > BODY_LIMIT:
                     raise MalformedResponse(
-                        f"the chunks have more than {BODY_LIMIT} bytes; no more are read"
+                        f"the chunks take more than {BODY_LIMIT} bytes; no more are read"
                     )
         elif response.framing == "content-length":
             pieces.append(self._exactly(length, "the body"))

@@ -7,11 +7,10 @@ import difflib
 import io
 import json
 import sys
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 
 from conformance import bisect, catalogue, index, registry, releases
+from conformance.backends import owner
 from conformance.commands import (
     Terminal,
     UsageError,
@@ -82,8 +81,8 @@ def _bisect(parsed: argparse.Namespace) -> int:
         soft_wrap=True,
     )
     steps: list[bisect.Step] = []
-    with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
-        run = Runs(parsed, servers, Path(directory), Terminal(file=io.StringIO()))
+    with owner.scratch() as directory:
+        run = Runs(parsed, servers, directory, Terminal(file=io.StringIO()))
 
         def judge(asked: Sequence[index.Release]) -> list[bisect.Step]:
             names = [releases.at(server, f"{project}=={release.version}").name for release in asked]

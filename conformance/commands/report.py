@@ -162,6 +162,9 @@ def _open(paths: list[Path]) -> Document:
 
 def _report(parsed: argparse.Namespace) -> int:
     console = new_console(stderr=to_stdout(parsed))
+    for source in parsed.sources:
+        if source.is_dir():
+            results.recover(source)
     found = merge.find(parsed.sources)
     base = base_of(parsed)
     document = _open(parsed.sources)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from typing import Any
 from rich.console import Console
 
 from conformance import catalogue, expectations, parity, registry, releases, results, shards
+from conformance.backends import owner
 from conformance.backends.remote import NAME, in_active_profiles
 from conformance.capabilities import Capabilities
 from conformance.commands import (
@@ -83,9 +83,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def _run(parsed: argparse.Namespace) -> int:
     console = new_console(stderr=report.to_stdout(parsed))
     base = report.base_of(parsed)
-    with tempfile.TemporaryDirectory(prefix="wsgi-conform-") as directory:
+    with owner.scratch() as directory:
         if parsed.url is not None and not parsed.names and NAME not in parsed.url:
-            parsed.compose = _remote_registry(Path(directory), parsed.url, parsed.capability or [])
+            parsed.compose = _remote_registry(directory, parsed.url, parsed.capability or [])
             if not parsed.capability:
                 console.print(
                     "nothing is declared of it (--capability): taken to handle one request at a "

@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
-import subprocess
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -20,6 +16,7 @@ from conformance.backends.engine import connect, host_of, probe, published_at
 from conformance.backends.engines import EnginesBackend
 from conformance.backends.leftovers import RUN_LABEL, SERVER_LABEL, Owner
 from conformance.registry import Server
+from tests.conformance.engine import own_engine
 
 #: The second engine's own network: the first one's bridge is not to be shared.
 BRIDGE, NETWORK = "wsgi-conform-2", "172.31.253.1/24"
@@ -75,48 +72,9 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> list[Server]:
 @pytest.fixture(scope="module")
 def second(servers: list[Server], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Another engine on this machine, which has the image as well."""
-    if os.geteuid() != 0 or not (shutil.which("dockerd") and shutil.which("ip")):
-        pytest.skip("a second engine needs root, dockerd and ip")
-    directory = tmp_path_factory.mktemp("engine")
-    ip("link", "add", "name", BRIDGE, "type", "bridge")
-    try:
-        ip("address", "add", NETWORK, "dev", BRIDGE)
-        ip("link", "set", BRIDGE, "up")
-        yield from _engine(directory, str(servers[0].service["image"]))
-    finally:
-        ip("link", "delete", BRIDGE)
-
-
-def _engine(directory: Path, image: str) -> Iterator[str]:
-    host = f"unix://{directory}/docker.sock"
-    with (directory / "log").open("wb") as log:
-        daemon = subprocess.Popen(
-            [
-                *("dockerd", "--host", host, "--bridge", BRIDGE, "--iptables=false"),
-                *("--data-root", str(directory / "data"), "--exec-root", str(directory / "exec")),
-                *("--pidfile", str(directory / "pid")),
-            ],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        deadline = time.monotonic() + 60
-        while subprocess.run(["docker", "-H", host, "info"], capture_output=True).returncode:
-            assert daemon.poll() is None, (directory / "log").read_text()
-            assert time.monotonic() < deadline, (directory / "log").read_text()
-            time.sleep(0.1)
-        with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving:
-            subprocess.run(["docker", "-H", host, "load"], stdin=saving.stdout, check=True)
-        yield host
-    finally:
-        daemon.terminate()
-        daemon.wait()
-        # Hundreds of megabytes, and pytest would keep them.
-        shutil.rmtree(directory / "data")
-
-
-def ip(*arguments: str) -> None:
-    subprocess.run(["ip", *arguments], check=True)
+    image = str(servers[0].service["image"])
+    with own_engine(tmp_path_factory.mktemp("engine"), image, BRIDGE, NETWORK) as engine:
+        yield engine.host
 
 
 def split(servers: Sequence[Server], count: int) -> list[list[Server]]:
@@ -146,6 +104,7 @@ def networks(engine: str) -> list[str]:
 def test_each_engine_has_its_share(servers: list[Server], second: str) -> None:
     engines = ["default", second]
     backend = EnginesBackend(engines, split, "reference")
+    assert DockerBackend(engine=second).engine_of(servers[0]) == second, "where it is one alone"
     assert backend.prepare(servers) == {}
     assert [backend.engine_of(server) for server in servers] == engines
     deployments = [backend.start(server, "token") for server in servers]
