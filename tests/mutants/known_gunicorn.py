@@ -185,7 +185,11 @@ def empty_target_mended() -> Handler:
 
 @program_mutant("last-response-does-not-say-so", breaks=["lifecycle/drain/next-on-connection"])
 def last_response_does_not_say_so(host: str, port: int) -> None:
-    ResponseWriter.is_last = lambda self: None  # type: ignore[method-assign]
+    def is_last(self: ResponseWriter) -> None:
+        # Closed for sure: else a client that is quick still has its next request answered.
+        self._connection.closing = True
+
+    ResponseWriter.is_last = is_last  # type: ignore[method-assign]
     serve(host, port)
 
 
