@@ -384,6 +384,9 @@ def _environment() -> dict[str, str]:
     """The environment of a pytest process: it imports this harness and no other."""
     root = Path(__file__).resolve().parent.parent
     found = {**os.environ, **catalogue.PYTEST_ENVIRONMENT}
+    # Where they are set pytest compares without a limit: of a long body that took 17 seconds.
+    for name in ("CI", "BUILD_NUMBER"):
+        found.pop(name, None)
     # Installed, it is found as it is; put first, its directory would hide the standard library.
     if root.name not in ("site-packages", "dist-packages"):
         paths = [str(root), os.environ.get("PYTHONPATH", "")]

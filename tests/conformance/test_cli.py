@@ -22,7 +22,7 @@ import jsonschema
 import pytest
 
 import conformance
-from conformance import catalogue, cli, expectations, registry, results
+from conformance import catalogue, cli, expectations, registry, results, runner
 from conformance.backends import environments
 from conformance.backends.leftovers import start_time
 from reference_app.application import create_app
@@ -660,3 +660,9 @@ def test_what_a_killed_run_leaves_is_removed_by_the_next(
 def test_shipped_expectations_are_the_default() -> None:
     parsed = cli.make_parser().parse_args(["run"])
     assert parsed.expectations == expectations.DIRECTORY
+
+
+def test_a_run_in_ci_compares_at_no_greater_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("CI", "BUILD_NUMBER"):
+        monkeypatch.setenv(name, "1")
+    assert not {"CI", "BUILD_NUMBER"} & runner._environment().keys()
