@@ -20,8 +20,9 @@ CLIENTS = 40
 FEW = 4
 #: How many descriptors or threads more there may be afterwards: pools grow, but not by that much.
 MORE = 20
-#: Seconds that a server has to notice that they are gone.
-PATIENCE_S = 3.0
+#: Seconds that a server has to notice that they are gone: more than the five for which many keep
+#: what may still be used.
+PATIENCE_S = 8.0
 POLL_S = 0.05
 #: Seconds that an application works: longer than some servers keep an idle connection.
 AT_WORK_S = 3.0
