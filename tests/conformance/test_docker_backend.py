@@ -172,15 +172,6 @@ def test_suite_in_compose_waits_for_each_server() -> None:
 # --- Ends, owners, leftovers ---
 
 
-def test_servers_in_compose_get_no_answer_from_the_outside() -> None:
-    document = yaml.safe_load(registry.default_path().read_text(encoding="utf-8"))
-    [network] = document["networks"].values()
-    assert network == {
-        "driver_opts": {"com.docker.network.bridge.enable_ip_masquerade": "false"}
-    }, "and it is not internal: nothing would be published"
-    assert not any("networks" in service for service in document["services"].values())
-
-
 @pytest.mark.parametrize(
     ("state", "expected"),
     [
