@@ -9,7 +9,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from conformance import registry
+from conformance.backends import EngineUnavailable
 from conformance.registry import Server
 
 SCRIPT = """
@@ -109,3 +112,23 @@ def compose(directory: Path, **services: dict[str, Any]) -> Path:
 def tiny(directory: Path, **keys: Any) -> Server:
     """One tiny server."""
     return registry.load(compose(directory, tiny=keys))[0]
+
+
+def built_image() -> str:
+    """An image of the project, the one that is built soonest; skips where there is no engine."""
+    # Imported here, because the Docker SDK takes longer to import than all the rest.
+    from conformance.backends.compose_service import container_settings
+    from conformance.backends.docker import DockerBackend
+    from conformance.backends.engine import probe
+
+    try:
+        probe()
+    except EngineUnavailable as error:
+        pytest.skip(str(error))
+    [waitress] = registry.select(registry.load(), ["waitress"])
+    preparing = DockerBackend()
+    try:
+        assert preparing.prepare([waitress]) == {}
+    finally:
+        preparing.close()
+    return str(container_settings(waitress, {})["image"])

@@ -11,7 +11,7 @@ import pytest
 from conformance import results
 from conformance.registry import UnknownServer
 from conformance.report import badge
-from tests.conformance.test_terminal import EXPECTATION, check, document, server, whole
+from tests.conformance.documents import EXPECTATION, check, document, server, whole
 
 
 def made(found: dict[str, Any], **keys: Any) -> dict[str, Any]:

@@ -40,6 +40,7 @@ from conformance.backends.docker import DockerBackend, DockerDeployment, describ
 from conformance.backends.engine import connect, probe, run
 from conformance.backends.leftovers import OWNER_LABEL, RUN_LABEL, Owner, is_leftover
 from conformance.registry import Server
+from tests.conformance.deployments import built_image
 
 SERVER = """
 import http.server, os, signal, sys
@@ -312,18 +313,8 @@ def test_command_that_does_not_finish_ends_with_its_children(tmp_path: Path) -> 
 
 @pytest.fixture(scope="module")
 def image() -> str:
-    """An image of the project to run the stand-in in; whichever is built soonest."""
-    try:
-        probe()
-    except EngineUnavailable as error:
-        pytest.skip(str(error))
-    waitress = registry.select(registry.load(), ["waitress"])
-    preparing = DockerBackend()
-    try:
-        assert preparing.prepare(waitress) == {}
-    finally:
-        preparing.close()
-    return str(container_settings(waitress[0], {})["image"])
+    """An image of the project to run the stand-in in."""
+    return built_image()
 
 
 @pytest.fixture

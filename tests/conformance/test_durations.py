@@ -9,7 +9,7 @@ from rich.console import Console
 
 from conformance import results
 from conformance.report import durations
-from tests.conformance.test_terminal import check, document, server
+from tests.conformance.documents import check, document, server
 
 ONE_RUN = {"prepare_s": 2.0, "cpu_s": 30.0, "jobs": 4, "cores": 2, "duration_s": 16.0}
 

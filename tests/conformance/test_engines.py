@@ -10,12 +10,12 @@ import pytest
 
 from conformance import cli, registry, results
 from conformance.backends import EngineUnavailable
-from conformance.backends.compose_service import container_settings
 from conformance.backends.docker import DockerBackend
-from conformance.backends.engine import connect, host_of, probe, published_at
+from conformance.backends.engine import connect, host_of, published_at
 from conformance.backends.engines import EnginesBackend
 from conformance.backends.leftovers import RUN_LABEL, SERVER_LABEL, Owner
 from conformance.registry import Server
+from tests.conformance.deployments import built_image
 from tests.conformance.engine import own_engine
 
 #: The second engine's own network: the first one's bridge is not to be shared.
@@ -48,20 +48,12 @@ def test_engines_are_for_containers(
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> list[Server]:
     """Two deployments of one image that is there and is not built."""
-    try:
-        probe()
-    except EngineUnavailable as error:
-        pytest.skip(str(error))
+    image = built_image()
     [waitress] = registry.select(registry.load(), ["waitress"])
-    preparing = DockerBackend()
-    try:
-        assert preparing.prepare([waitress]) == {}
-    finally:
-        preparing.close()
     service = json.loads(json.dumps(waitress.service))
     for key in ("build", "ports"):
         service.pop(key)
-    service["image"] = container_settings(waitress, {})["image"]
+    service["image"] = image
     service[registry.EXTENSION].pop("requirements")
     path = tmp_path_factory.mktemp("registry") / "compose.yaml"
     # JSON is YAML.

@@ -14,7 +14,7 @@ import pytest
 from conformance import results
 from conformance.report import junit
 from conformance.report.exchanges import Again
-from tests.conformance.test_terminal import (
+from tests.conformance.documents import (
     EXPECTATION,
     check,
     document,

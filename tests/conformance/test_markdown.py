@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from conformance import consequences, results
 from conformance.report import markdown
 from conformance.report.exchanges import Again
-from tests.conformance.test_terminal import (
+from tests.conformance.documents import (
     EXPECTATION,
     check,
     document,

@@ -11,7 +11,7 @@ import pytest
 from conformance import merge, results
 from conformance.parity import REFERENCE
 from conformance.results import Document, ResultsError
-from tests.conformance.test_terminal import check, document, exchange, server
+from tests.conformance.documents import check, document, exchange, server
 
 
 def merged(*documents: dict[str, Any]) -> Document:

@@ -23,9 +23,9 @@ from conformance.backends import Address
 from conformance.client import Wire
 from conformance.client.exchanges import BYTES_KEPT
 from tests.conformance.deployments import compose
+from tests.conformance.documents import check, document, server
 from tests.conformance.peer import Peer, Script, peer, read_head, says
 from tests.conformance.test_cli import SCHEMA, command, left_by, owned
-from tests.conformance.test_terminal import check, document, server
 
 CHECK = "routing/static-rule"
 REQUEST = b"GET /ok HTTP/1.1\r\nHost: a\r\n\r\n"

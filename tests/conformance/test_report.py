@@ -14,7 +14,7 @@ import pytest
 from conformance import cli, results
 from conformance.commands.report import PAGE
 from tests.conformance.deployments import compose
-from tests.conformance.test_terminal import check, document, server
+from tests.conformance.documents import check, document, server
 
 Called = Callable[..., tuple[int, str, str]]
 

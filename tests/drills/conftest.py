@@ -12,11 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from conformance import registry
-from conformance.backends import EngineUnavailable, owner
-from conformance.backends.compose_service import container_settings
+from conformance.backends import owner
 from conformance.backends.docker import DockerBackend
-from conformance.backends.engine import probe
+from tests.conformance.deployments import built_image
 from tests.conformance.test_docker_backend import containers
 
 #: Seconds that what ends by itself may take for it.
@@ -58,18 +56,8 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 @pytest.fixture(scope="session")
 def image() -> str:
-    """An image of the project that is there or soon built."""
-    try:
-        probe()
-    except EngineUnavailable as error:
-        pytest.skip(str(error))
-    waitress = registry.select(registry.load(), ["waitress"])
-    preparing = DockerBackend()
-    try:
-        assert preparing.prepare(waitress) == {}
-    finally:
-        preparing.close()
-    return str(container_settings(waitress[0], {})["image"])
+    """An image of the project to run what is drilled in."""
+    return built_image()
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from tests.conformance import documents
+
 REFERENCE = "reference-threaded"
 ALPHA = "alpha"
 BETA = "beta@1.0+python3.13"
@@ -73,38 +75,17 @@ def check(identity: str, verdict: str, level: str = "must", **keys: Any) -> dict
 
 
 def server(name: str, *checks: dict[str, Any], **keys: Any) -> dict[str, Any]:
-    """A server of a results document."""
-    return {
-        "name": name,
-        "project": "project",
-        "version": "1.0",
-        "python": "3.13.0",
-        "command": f"serve {name}",
-        "framework": "reference",
-        "capabilities": {"threads": 8, "keep-alive": True},
-        "error": None,
-        "checks": list(checks),
-        **keys,
-    }
+    """A server of a results document, which declares something."""
+    declared = {"threads": 8, "keep-alive": True}
+    return documents.server(
+        name, *checks, **{"command": f"serve {name}", "capabilities": declared, **keys}
+    )
 
 
 def document(*servers: dict[str, Any], **run: Any) -> dict[str, Any]:
     """A results document."""
-    return {
-        "schema": 1,
-        "run": {
-            "started": "2026-01-02T03:04:05.000+00:00",
-            "duration_s": 561.0,
-            "backend": "process",
-            "framework": "reference",
-            "python": "3.13.0",
-            "host": "Linux",
-            "exit_status": 1,
-            "incomplete": False,
-            **run,
-        },
-        "servers": list(servers),
-    }
+    about = {"started": "2026-01-02T03:04:05.000+00:00", "duration_s": 561.0, "host": "Linux"}
+    return documents.document(*servers, **{**about, "exit_status": 1, **run})
 
 
 def parity(answer: str, same: bool, *differences: str) -> dict[str, Any]:
