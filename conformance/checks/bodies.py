@@ -15,6 +15,12 @@ CHUNKED_INPUT = ("chunked-input",)
 HELLO = b"5\r\nhello\r\n0\r\n\r\n"
 
 
+def numbered(size: int) -> bytes:
+    """Bytes of which no two blocks are alike, as the application makes them: numbered lines."""
+    blocks = (b"%07d\n" * 512 % tuple(range(n, n + 512)) for n in range(0, size // 8 + 1, 512))
+    return b"".join(blocks)[:size]
+
+
 def refused(response: Response, *statuses: int) -> None:
     """The answer to a request that has to be refused is one of these statuses."""
     assert response.status in statuses, f"expected {statuses}, found {response.describe()}"

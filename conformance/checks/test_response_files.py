@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote
 
 import pytest
 
+from conformance.checks.bodies import numbered
 from conformance.checks.probes import bodiless, closed_once
 from conformance.clauses import clause, flask, pep3333, rfc9110
 from conformance.client import Wire
@@ -24,11 +25,6 @@ MODIFIED = "Thu, 29 Feb 2024 12:30:15 GMT"
 OUTSIDE = "OUTSIDE-OF-THE-FOLDER"
 
 
-def content(size: int) -> bytes:
-    """What the application has in its files: no two blocks are alike."""
-    return b"".join(b"%07d\n" % number for number in range(size // 8 + 1))[:size]
-
-
 def same(found: bytes, expected: bytes) -> None:
     """The bytes are these; a message of megabytes would help nobody."""
     assert len(found) == len(expected)
@@ -43,7 +39,7 @@ def test_file(client: Client) -> None:
     """A file is sent whole, with its length, its date and an entity tag."""
     answer = client.get(SMALL)
     assert answer.status_code == 200
-    same(answer.content, content(SMALL_SIZE))
+    same(answer.content, numbered(SMALL_SIZE))
     assert answer.header("Content-Type") == "application/octet-stream"
     assert answer.header("Content-Length") == str(SMALL_SIZE)
     assert (answer.header("Last-Modified"), answer.header("ETag")) == (MODIFIED, '"v1"')
@@ -56,7 +52,7 @@ def test_file_big(client: Client) -> None:
     answer = client.get(BIG)
     assert answer.status_code == 200
     assert answer.header("Content-Length") == str(BIG_SIZE)
-    same(answer.content, content(BIG_SIZE))
+    same(answer.content, numbered(BIG_SIZE))
 
 
 @clause("response/file/head", "must", rfc9110("9.3.2"))
@@ -145,7 +141,7 @@ def test_range(client: Client, wanted: str, start: int, stop: int) -> None:
     """
     answer = client.get(SMALL, headers={"Range": f"bytes={wanted}"})
     assert answer.status_code == 206
-    assert answer.content == content(SMALL_SIZE)[start:stop]
+    assert answer.content == numbered(SMALL_SIZE)[start:stop]
     assert answer.header("Content-Range") == f"bytes {start}-{stop - 1}/{SMALL_SIZE}"
     assert answer.wire.all("Content-Length") in ([], [str(stop - start)])
     assert answer.header("ETag") == '"v1"'
@@ -157,7 +153,7 @@ def test_range_big(client: Client) -> None:
     start, stop = 1_234_567, 2_345_678
     answer = client.get(BIG, headers={"Range": f"bytes={start}-{stop - 1}"})
     assert answer.status_code == 206
-    same(answer.content, content(BIG_SIZE)[start:stop])
+    same(answer.content, numbered(BIG_SIZE)[start:stop])
 
 
 @clause("response/range/unsatisfiable", "should", rfc9110("15.5.17"))
@@ -175,12 +171,12 @@ def test_range_malformed(client: Client) -> None:
         answer = client.get(SMALL, headers={"Range": wanted})
         assert answer.status_code in (200, 400, 416), wanted
         if answer.status_code == 200:
-            same(answer.content, content(SMALL_SIZE))
+            same(answer.content, numbered(SMALL_SIZE))
 
 
 def part(answer: Answer) -> bool:
     """Whether an answer is the part that was asked for, and not the whole file."""
-    expected = content(SMALL_SIZE)
+    expected = numbered(SMALL_SIZE)
     assert answer.content == (expected[:10] if answer.status_code == 206 else expected)
     assert answer.status_code in (200, 206)
     return answer.status_code == 206

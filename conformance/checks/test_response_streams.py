@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from conformance.checks.bodies import numbered
 from conformance.checks.probes import read_json
 from conformance.clauses import clause, flask, pep3333, werkzeug
 from conformance.client import PeerError, Wire
@@ -55,7 +56,7 @@ def test_big(client: Client, query: str) -> None:
     answer = client.get(f"/response/stream/big{query}")
     assert answer.status_code == 200
     size = sum(SIZES)
-    content = b"".join(b"%07d\n" % number for number in range(size // 8 + 1))[:size]
+    content = numbered(size)
     assert len(answer.content) == size
     assert hashlib.sha256(answer.content).digest() == hashlib.sha256(content).digest()
     if query:

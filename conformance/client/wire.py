@@ -20,7 +20,7 @@ import select
 import socket
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
@@ -43,8 +43,8 @@ TIME_LIMIT_S = 10.0
 CHECK_LIMIT = 6
 #: The longest head and chunk line that are read before the peer counts as babbling, in bytes.
 HEAD_LIMIT = 256 * 1024
-#: The longest body that is read, in bytes: half as much again as any check asks for.
-BODY_LIMIT = 96 * 1024 * 1024
+#: The longest body that is kept, in bytes; what is larger is read piece by piece.
+BODY_LIMIT = 32 * 1024 * 1024
 #: What a chunk takes in memory beside its own bytes; chunks of one byte add up, too.
 _CHUNK_COST = 64
 #: The most interim (1xx) responses that are read before a final one has to come.
@@ -233,10 +233,13 @@ class Connection:
 
     # Receiving
 
-    def receive(self, method: str = "GET") -> Response:
+    def receive(
+        self, method: str = "GET", take: Callable[[bytes], object] | None = None
+    ) -> Response:
         """Read one whole response, interim (1xx) ones before it included.
 
         :param method: the method of the request that it answers; the answer to HEAD has no body.
+        :param take: is called with each piece of the body as it comes, and none of it is kept.
         :raises MalformedResponse: what came is not HTTP/1.1 (RFC 9112).
         :raises ConnectionClosed: the connection ended before the response was complete.
         :raises TimedOut: no byte came within the time limit.
@@ -252,7 +255,7 @@ class Connection:
                     f"more than {INTERIM_LIMIT} interim responses came before a final one"
                 )
         response.interim = interim
-        self._read_body(response, method)
+        self._read_body(response, method, take)
         self._answered = True
         if self._exchange is not None:
             self._exchange.touch("answered")
@@ -278,7 +281,8 @@ class Connection:
         framing, length = self._framing(response, "GET")
         response.framing = framing
         if framing == "chunked":
-            piece = self._chunk(response)
+            if piece := self._chunk(response):
+                response.chunks.append(piece)
         elif framing == "content-length":
             missing = length - len(response.body)
             piece = self._some(missing, "more of the body") if missing else b""
@@ -459,23 +463,45 @@ class Connection:
             return "content-length", int(lengths[0])
         return "close", 0
 
-    def _read_body(self, response: Response, method: str) -> None:
+    def _read_body(
+        self, response: Response, method: str, take: Callable[[bytes], object] | None
+    ) -> None:
         response.framing, length = self._framing(response, method)
+        if take is not None:
+            for piece in self._pieces(response, length):
+                take(piece)
+            return
+        if length > BODY_LIMIT:
+            raise MalformedResponse(
+                f"the body is said to have {length} bytes; at most {BODY_LIMIT} are read"
+            )
         pieces: list[bytes] = []
-        if response.framing == "chunked":
-            size = 0
-            while piece := self._chunk(response):
-                pieces.append(piece)
-                size += len(piece) + _CHUNK_COST
-                if size > BODY_LIMIT:
-                    raise MalformedResponse(
-                        f"the chunks take more than {BODY_LIMIT} bytes; no more are read"
-                    )
-        elif response.framing == "content-length":
-            pieces.append(self._exactly(length, "the body"))
-        elif response.framing == "close":
-            pieces.append(self.receive_end())
+        size = 0
+        chunked = response.framing == "chunked"
+        for piece in self._pieces(response, length):
+            pieces.append(piece)
+            size += len(piece) + (_CHUNK_COST if chunked else 0)
+            if size > BODY_LIMIT:
+                raise MalformedResponse(
+                    f"the body has more than {BODY_LIMIT} bytes; no more are read"
+                )
         response.body = b"".join(pieces)
+        response.chunks = pieces if chunked else []
+
+    def _pieces(self, response: Response, length: int) -> Iterator[bytes]:
+        """The body as it comes: chunk by chunk, or whatever bytes are there."""
+        if response.framing == "chunked":
+            while piece := self._chunk(response):
+                yield piece
+        elif response.framing == "content-length":
+            came = 0
+            while came < length:
+                piece = self._some(length - came, f"the body ({came} of {length} bytes came)")
+                came += len(piece)
+                yield piece
+        elif response.framing == "close":
+            while piece := self._some(BODY_LIMIT, None):
+                yield piece
 
     def _chunk(self, response: Response) -> bytes:
         line = self._line("a chunk size")
@@ -494,7 +520,6 @@ class Connection:
             raise MalformedResponse(
                 f"expected CR LF after a chunk of {size} bytes, found {_shown(end)}"
             )
-        response.chunks.append(data)
         return data
 
     def _exactly(self, size: int, wanted: str) -> bytes:
@@ -542,11 +567,13 @@ class Wire:
         """That many connections."""
         return [self.connect() for _ in range(number)]
 
-    def exchange(self, data: bytes, method: str = "GET") -> Response:
+    def exchange(
+        self, data: bytes, method: str = "GET", take: Callable[[bytes], object] | None = None
+    ) -> Response:
         """Send bytes on a connection of their own and read one response."""
         with self.connect() as connection:
             connection.send(data)
-            return connection.receive(method)
+            return connection.receive(method, take)
 
     def ask(
         self,
