@@ -23,7 +23,7 @@ from uuid import uuid4
 import pytest
 import requests
 
-from conformance import backends, dependencies, expectations, readiness, registry, releases
+from conformance import backends, dependencies, expectations, readiness, registry, releases, usage
 from conformance.acts import ACTS, ActFailed, Performances, Stage
 from conformance.backends import BackendError, Deployment, StartError
 from conformance.backends.remote import RemoteBackend
@@ -355,6 +355,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             # What was found stands. An engine that is gone is swept when it is back.
             run.emit("failed", message=str(error))
         run.emit_phase("stop_s", clock)
+        run.emit("used", cpu_s=round(usage.cpu_s(), 3), memory_mb=usage.memory_mb())
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import resource
 import signal
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from conformance import catalogue, expectations, releases, threads, verdicts
+from conformance import catalogue, expectations, releases, threads, usage, verdicts
 from conformance.backends import Backend, BackendError, owner
 from conformance.backends.process import describe_exit
 from conformance.clauses import Clause
@@ -79,6 +78,7 @@ class _State:
     finished: bool = False
     seen: set[str] = field(default_factory=set)
     phases: dict[str, float] = field(default_factory=dict)
+    used: dict[str, float] = field(default_factory=dict)
 
     def as_json(self, plan: Plan) -> dict[str, Any]:
         return {
@@ -91,6 +91,7 @@ class _State:
             "capabilities": self.server.capabilities.as_json(),
             "error": self.error,
             "phases": self.phases,
+            **self.used,
         }
 
 
@@ -116,7 +117,7 @@ class Runner:
             far are written, if there are any; those of an earlier run are left alone otherwise.
         """
         self._started, self._clock = datetime.now(UTC), time.monotonic()
-        self._cpu_before_s = _cpu_s()
+        self._cpu_before_s = usage.cpu_s()
         status = verdicts.EXIT_ERROR
         with Interrupts(self._kill_workers) as interrupts:
             try:
@@ -153,7 +154,8 @@ class Runner:
                 "started": self._started.isoformat(timespec="milliseconds"),
                 "duration_s": round(time.monotonic() - self._clock, 3),
                 "prepare_s": round(self._prepare_s, 3),
-                "cpu_s": round(_cpu_s() - self._cpu_before_s, 3),
+                "cpu_s": round(usage.cpu_s() - self._cpu_before_s, 3),
+                "memory_mb": usage.memory_mb(),
                 "jobs": self._plan.jobs,
                 "cores": os.cpu_count() or 1,
                 "backend": self._plan.backend.name,
@@ -266,6 +268,8 @@ class Runner:
                 state.error = state.error or event["message"]
             case "phase":
                 state.phases[event["name"]] = event["seconds"]
+            case "used":
+                state.used = {name: event[name] for name in ("cpu_s", "memory_mb")}
             case "finished":
                 state.finished = True
         if event["event"] in ("started", "failed", "finished"):
@@ -372,12 +376,6 @@ class Interrupts:
             return
         self._interrupted = True
         raise KeyboardInterrupt
-
-
-def _cpu_s() -> float:
-    """Processor time of this process and of those that ended, local servers among them."""
-    used = (resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in used)
 
 
 def _environment() -> dict[str, str]:

@@ -36,14 +36,20 @@ def lower_bound_s(document: Document) -> float | None:
 
 
 def write(document: Document, console: Console) -> None:
-    """Print the phases of each server's run, the longest checks, and the run as a whole."""
+    """Print the phases of each server's run, the longest checks, and the run as a whole.
+
+    CPU is the processor time for a server's checks and, if it is a local process, of the server
+    itself; MB is the memory of the process that makes the checks.
+    """
     width = max([len(server["name"]) for server in document.servers] or [0]) + 2
     heading = "".join(f"{phase.removesuffix('_s'):>9}" for phase in PHASES)
-    _print(console, f"\n{'seconds':<{width}}{heading}{'total':>9}", "bold")
+    heading += f"{'total':>9}{'CPU':>9}{'MB':>6}"
+    _print(console, f"\n{'seconds':<{width}}{heading}", "bold")
     for server in sorted(document.servers, key=total_s, reverse=True):
         phases = server.get("phases", {})
         cells = "".join(f"{phases.get(phase, 0.0):9.1f}" for phase in PHASES)
-        _print(console, f"{server['name']:<{width}}{cells}{total_s(server):9.1f}")
+        cells += f"{total_s(server):9.1f}{server.get('cpu_s', 0.0):9.1f}"
+        _print(console, f"{server['name']:<{width}}{cells}{server.get('memory_mb', 0):6}")
     checks = (
         (check["duration_s"], server["name"], check["id"])
         for server in document.servers
@@ -70,7 +76,8 @@ def _as_a_whole(document: Document) -> str:
     if run["backend"] != "process":
         text += " without that of the servers"
     ratio = run["duration_s"] / max(bound, 0.001)
-    return f"{text}; at the least {bound:.1f} s, of which this is {ratio:.2f} times"
+    text += f"; at the least {bound:.1f} s, of which this is {ratio:.2f} times"
+    return f"{text}; {run['memory_mb']} MB of memory beside those"
 
 
 def _print(console: Console, text: str, style: str = "") -> None:

@@ -11,7 +11,9 @@ from conformance import results
 from conformance.report import durations
 from tests.conformance.documents import check, document, server
 
-ONE_RUN = {"prepare_s": 2.0, "cpu_s": 30.0, "jobs": 4, "cores": 2, "duration_s": 16.0}
+ONE_RUN = {
+    "prepare_s": 2.0, "cpu_s": 30.0, "jobs": 4, "cores": 2, "duration_s": 16.0, "memory_mb": 65,
+}  # fmt: skip
 
 
 def printed(found: dict[str, Any]) -> list[str]:
@@ -25,7 +27,9 @@ def servers() -> list[dict[str, Any]]:
     quick = {"collect_s": 0.5, "start_s": 0.25, "checks_s": 3.0, "stop_s": 0.25}
     slow = {"collect_s": 1.0, "start_s": 1.0, "checks_s": 10.0}
     return [
-        server("quick", check("a/b", "pass", duration_s=1.5), phases=quick),
+        server(
+            "quick", check("a/b", "pass", duration_s=1.5), phases=quick, cpu_s=2.5, memory_mb=99
+        ),
         server("slow", check("a/b", "fail", duration_s=9.0), check("a/c", "pass"), phases=slow),
     ]
 
@@ -33,9 +37,9 @@ def servers() -> list[dict[str, Any]]:
 def test_where_the_time_went() -> None:
     assert printed(document(*servers(), **ONE_RUN)) == [
         "",
-        "seconds  collect    start   checks     stop    total",
-        "slow         1.0      1.0     10.0      0.0     12.0",
-        "quick        0.5      0.2      3.0      0.2      4.0",
+        "seconds  collect    start   checks     stop    total      CPU    MB",
+        "slow         1.0      1.0     10.0      0.0     12.0      0.0     0",
+        "quick        0.5      0.2      3.0      0.2      4.0      2.5    99",
         "",
         "the 3 longest checks",
         "     9.00  slow a/b",
@@ -43,7 +47,8 @@ def test_where_the_time_went() -> None:
         "     0.00  slow a/c",
         "",
         "16.0 s for 3 verdicts (0 a second), 2.0 s of it for images or environments; 30.0 s of "
-        "processor time on 2 cores; at the least 15.0 s, of which this is 1.07 times",
+        "processor time on 2 cores; at the least 15.0 s, of which this is 1.07 times; "
+        "65 MB of memory beside those",
     ]
 
 

@@ -77,7 +77,10 @@ def judged(pytester: pytest.Pytester, tmp_path: Path) -> Judged:
         phases = [event for event in found if event["event"] == "phase"]
         run.phases = [event["name"] for event in phases]  # type: ignore[attr-defined]
         assert all(event["seconds"] >= 0 for event in phases)
-        return [event for event in found if event["event"] != "phase"]
+        used = [event for event in found if event["event"] == "used"]
+        assert len(used) == bool(phases)
+        assert all(event["cpu_s"] > 0 and event["memory_mb"] > 10 for event in used)
+        return [event for event in found if event["event"] not in ("phase", "used")]
 
     return run
 
