@@ -14,7 +14,7 @@ import contextlib
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,7 @@ from conformance.client import Recorder, Wire
 from conformance.client.http import Client
 from conformance.client.wire import TIME_LIMIT_S
 from conformance.expectations import Expectation
+from conformance.queue import Taker, module_of
 from conformance.verdicts import EXIT_ERROR, Outcome, Verdict, judge
 
 #: Where the acts are, which are fixtures.
@@ -78,6 +79,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--wsgi-prepared", action="store_true", help=_INTERNAL)
     group.addoption("--wsgi-owner", metavar="OWNER", help=_INTERNAL)
     group.addoption("--wsgi-events", metavar="FD", type=int, help=_INTERNAL)
+    group.addoption("--wsgi-queue", metavar="FD", type=int, help=_INTERNAL)
 
 
 class Run:
@@ -99,13 +101,15 @@ class Run:
             option.wsgi_engine,
         )
         self._deployment: Deployment | None = None
-        self._performances: Performances | None = None
+        self._performances: dict[str, Performances] = {}
         self.expectations: dict[str, Expectation] = {}
         #: Why no further check can be made.
         self.broken: str | None = None
         # Read before anything is started, so that a mistake in a file is told at once.
         expectations.load(self.server.deployment, self.server.expectations, None, self._directory)
         self._events = os.fdopen(option.wsgi_events, "w") if option.wsgi_events else None
+        #: Where the modules come from that are run, if others run the rest.
+        self.taker = Taker(option.wsgi_queue) if option.wsgi_queue else None
 
     @property
     def deployment(self) -> Deployment:
@@ -152,17 +156,22 @@ class Run:
             address=str(self._deployment.address),
         )
 
-    def performances(self, items: Sequence[pytest.Item]) -> Performances:
-        """The acts that these checks need, each on a deployment of its own; begun at first use."""
-        if self._performances is None:
+    def performances(self, asking: pytest.Item) -> Performances:
+        """The acts that the checks of a module need, each on a deployment of its own.
+
+        They are begun when the first of these checks asks.
+        """
+        module = module_of(asking)
+        if module not in self._performances:
             needed = {
                 name
-                for item in items
-                if self.capabilities.missing(item.stash[_clause].requires) is None
+                for item in asking.session.items
+                if module_of(item) == module
+                and self.capabilities.missing(item.stash[_clause].requires) is None
                 for name in _acts_of(item)
             }
-            self._performances = Performances(self._stage, sorted(needed))
-        return self._performances
+            self._performances[module] = Performances(self._stage, sorted(needed))
+        return self._performances[module]
 
     def _stage(self) -> Stage:
         return Stage(
@@ -175,8 +184,8 @@ class Run:
     def stop(self) -> None:
         """Stop the deployment, if one was started, and those of acts."""
         try:
-            if self._performances is not None:
-                self._performances.close()
+            for performances in self._performances.values():
+                performances.close()
         finally:
             if self._deployment is not None:
                 self._deployment.stop()
@@ -202,6 +211,16 @@ class Run:
         now = time.monotonic()
         self.emit("phase", name=name, seconds=round(now - began, 3))
         return now
+
+    def emit_used(self) -> None:
+        """Tell what this process and its server used, and what took it longest."""
+        longest_s = 0.0 if self.taker is None else self.taker.longest_s
+        self.emit(
+            "used",
+            cpu_s=round(usage.cpu_s(), 3),
+            memory_mb=usage.memory_mb(),
+            longest_s=round(longest_s, 3),
+        )
 
     def outcome_after(
         self, outcome: Outcome, expectation: Expectation | None
@@ -273,9 +292,11 @@ def pytest_configure(config: pytest.Config) -> None:
             raise pytest.UsageError("expected --wsgi-server NAME, the deployment to judge")
         return
     try:
-        config.stash[_run] = Run(config)
+        run = config.stash[_run] = Run(config)
     except (registry.RegistryError, registry.UnknownServer, expectations.ExpectationError) as error:
         raise pytest.UsageError(str(error)) from error
+    if run.taker is not None:
+        config.pluginmanager.register(run.taker)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -355,7 +376,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             # What was found stands. An engine that is gone is swept when it is back.
             run.emit("failed", message=str(error))
         run.emit_phase("stop_s", clock)
-        run.emit("used", cpu_s=round(usage.cpu_s(), 3), memory_mb=usage.memory_mb())
+        run.emit_used()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -499,7 +520,7 @@ def facts_of(request: pytest.FixtureRequest) -> Callable[[str], Any]:
     run = request.config.stash[_run]
 
     def facts(name: str) -> Any:
-        performances = run.performances(request.session.items)
+        performances = run.performances(request.node)
         request.node.stash[_recorder] = performances.recorder(name)
         return performances.facts(name)
 

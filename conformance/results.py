@@ -84,16 +84,22 @@ class Writer:
             whole.write_text(json.dumps({"run": run, "servers": servers}), encoding="utf-8")
             whole.replace(self._parts / _OUTLINE)
 
-    def finish(self, run: dict[str, Any], servers: list[dict[str, Any]]) -> None:
+    def finish(
+        self, run: dict[str, Any], servers: list[dict[str, Any]], order: Sequence[str] = ()
+    ) -> None:
         """Write the document.
 
         :param run: its `run` object.
         :param servers: its server objects without their checks, in order.
+        :param order: the ids of checks in the order that they have in it; they come as they were
+            made, by several processes.
         :raises ResultsError: it cannot be written.
         """
         self._close()
         with self._kept():
-            write(self.path, run, servers, self.checks, self._parts)
+            ranks = {identity: rank for rank, identity in enumerate(order)}
+            checks = functools.partial(_kept_of, self._parts, ranks=ranks)
+            write(self.path, run, servers, checks, self._parts)
         shutil.rmtree(self._parts, ignore_errors=True)
 
     def discard(self) -> None:
@@ -124,12 +130,24 @@ def _part(parts: Path, server: str) -> Path:
     return parts / f"{quote(server, safe='@+ ')}.jsonl"
 
 
-def _kept_of(parts: Path, server: str) -> Iterator[dict[str, Any]]:
+def _kept_of(
+    parts: Path, server: str, ranks: Mapping[str, int] | None = None
+) -> Iterator[dict[str, Any]]:
+    """What is kept of a server: in the order of these ranks, or else as it came."""
     part = _part(parts, server)
-    if part.exists():
-        with part.open(encoding="utf-8") as file:
+    if not part.exists():
+        return
+    with part.open("rb") as file:
+        places = []
+        position = 0
+        for line in file:
             # The last line is half a line if this was cut short while it was written.
-            yield from (json.loads(line) for line in file if line.endswith("\n"))
+            if line.endswith(b"\n") and (match := _ID.match(line)) is not None:
+                places.append(((ranks or {}).get(match[1].decode(), 0), position))
+            position += len(line)
+        for _, position in sorted(places):
+            file.seek(position)
+            yield json.loads(file.readline())
 
 
 def write(

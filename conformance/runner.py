@@ -1,8 +1,9 @@
-"""The runner: a pytest process per server, several side by side, and what they say collected.
+"""The runner: pytest processes that judge a server each, several side by side.
 
-It owns everything that outlives one server: preparing images or environments, the results, the exit
-status, and leaving nothing behind when it is interrupted. What happens on one server is the
-plugin's.
+It collects what they say, and owns everything that outlives one server: preparing images or
+environments, the results, the exit status, and leaving nothing behind when it is interrupted. What
+happens on one server is the plugin's. When no server waits any more, the processes that are free
+help with those that have most before them.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -27,12 +29,16 @@ from conformance.backends import Backend, BackendError, owner
 from conformance.backends.process import describe_exit
 from conformance.clauses import Clause
 from conformance.client.wire import TIME_LIMIT_S
+from conformance.queue import Queue
 from conformance.registry import Server
 from conformance.results import Writer
 
 EXIT_INTERRUPTED = 130
 #: Seconds that a pytest process gets to stop its deployment before it is ended by force.
 STOP_LIMIT_S = 20.0
+#: How many modules of a server's checks there have to be left for each process that takes them.
+#: To start one more takes about two seconds of a processor.
+WORTH_ONE_MORE = 6
 
 
 class Listener(Protocol):
@@ -69,16 +75,39 @@ class Plan:
 
 @dataclass
 class _State:
-    """What is known of one server's run."""
+    """What is known of one server's run.
+
+    :ivar workers: how many processes judge it now.
+    :ivar finished: whether those that have ended did all that they took.
+    """
 
     server: Server
+    queue: Queue
     version: str | None = None
     python: str | None = None
     error: str | None = None
-    finished: bool = False
+    workers: int = 0
+    finished: bool = True
     seen: set[str] = field(default_factory=set)
     phases: dict[str, float] = field(default_factory=dict)
-    used: dict[str, float] = field(default_factory=dict)
+    cpu_s: float = 0.0
+    memory_mb: int = 0
+    longest_s: float = 0.0
+
+    def spend(self, phase: str, seconds: float) -> None:
+        """A process for this server has spent so long in a phase."""
+        self.phases[phase] = self.phases.get(phase, 0.0) + seconds
+
+    @property
+    def late(self) -> bool:
+        """Whether it would be through sooner if one more process took some of its checks."""
+        enough = len(self.queue) >= WORTH_ONE_MORE * (self.workers + 1)
+        return self.workers > 0 and self.error is None and enough
+
+    @property
+    def incomplete(self) -> bool:
+        """Whether there are checks of which nothing is known, not even an error."""
+        return self.error is None and not (self.finished and not self.workers and self.seen)
 
     def as_json(self, plan: Plan) -> dict[str, Any]:
         return {
@@ -90,8 +119,10 @@ class _State:
             "framework": plan.framework,
             "capabilities": self.server.capabilities.as_json(),
             "error": self.error,
-            "phases": self.phases,
-            **self.used,
+            "phases": {name: round(seconds, 3) for name, seconds in self.phases.items()},
+            "cpu_s": round(self.cpu_s, 3),
+            "memory_mb": self.memory_mb,
+            "longest_s": self.longest_s,
         }
 
 
@@ -108,7 +139,8 @@ class Runner:
         self._began = False
         self._prepare_s = self._cpu_before_s = 0.0
         self._started, self._clock = datetime.now(UTC), time.monotonic()
-        self._states = [_State(server) for server in plan.servers]
+        self._states = [_State(server, Queue(self._modules(server))) for server in plan.servers]
+        self._waiting: deque[_State] = deque()
 
     def run(self) -> int:
         """Run every check on every server and return the exit status.
@@ -134,9 +166,12 @@ class Runner:
                     if (reason := self._sweep()) is not None:
                         self._listener.left(reason)
                         status = max(status, verdicts.EXIT_ERROR)
-                    self._writer.finish(*self._summary(status))
+                    order = [clause.id for clause in self._plan.checks]
+                    self._writer.finish(*self._summary(status), order)
                 else:
                     self._writer.discard()
+                for state in self._states:
+                    state.queue.close()
         return status
 
     def _sweep(self) -> str | None:
@@ -163,7 +198,7 @@ class Runner:
                 "python": platform.python_version(),
                 "host": f"{platform.system()} {platform.release()} {platform.machine()}",
                 "exit_status": status,
-                "incomplete": not all(state.finished or state.error for state in self._states),
+                "incomplete": any(state.incomplete for state in self._states),
             },
             [state.as_json(self._plan) for state in self._states],
         )
@@ -177,12 +212,64 @@ class Runner:
         self._prepare_s = time.monotonic() - clock
         self._began = True
         self._writer.outline(*self._summary(EXIT_INTERRUPTED))
-        threads.each(
-            lambda state: self._run_server(state, failed.get(state.server.name)),
-            sorted(self._states, key=self._known_deviations, reverse=True),
-            plan.jobs,
-            stop=self._stop_workers,
+        self._waiting.extend(sorted(self._states, key=self._known_deviations, reverse=True))
+        for state in self._states:
+            if (reason := failed.get(state.server.name)) is not None:
+                state.error = reason
+                self._waiting.remove(state)
+                self._done(state)
+        threads.each(lambda _: self._work(), range(plan.jobs), plan.jobs, stop=self._stop_workers)
+
+    def _modules(self, server: Server) -> list[str]:
+        """The modules of the checks that run on a server, in the order in which they are taken."""
+        only = self._plan.only.get(server.name)
+        return list(
+            dict.fromkeys(
+                clause.module for clause in self._plan.checks if only is None or clause.id in only
+            )
         )
+
+    def _work(self) -> None:
+        """Judge one server after the other; then help with those that take longest."""
+        while (state := self._next()) is not None:
+            with tempfile.TemporaryFile() as output:
+                ended, finished = self._run_worker(state, output)
+                with self._lock:
+                    state.workers -= 1
+                    state.finished &= finished
+                    if not finished and state.error is None and not self._stopping:
+                        output.seek(0)
+                        text = output.read().decode("utf-8", "replace")
+                        state.error = (
+                            f"the harness broke off: pytest ended with {ended}\n{text[-4000:]}"
+                        )
+                    last = state.workers == 0
+            if last:
+                self._done(state)
+
+    def _next(self) -> _State | None:
+        """The server that a process is to be started for now, or None if that helps nobody."""
+        with self._lock:
+            if self._stopping:
+                return None
+            if self._waiting:
+                state = self._waiting.popleft()
+            else:
+                # On what already runs two processes would be in each other's way.
+                late = [state for state in self._states if state.late and not self._plan.url]
+                if not late:
+                    return None
+                state = max(late, key=lambda state: len(state.queue) / state.workers)
+            state.workers += 1
+            return state
+
+    def _done(self, state: _State) -> None:
+        """No process judges the server any more."""
+        if state.error is not None:
+            self._write_errors(state)
+        if not self._stopping:
+            with self._lock:
+                self._listener.done(state.server, state.error)
 
     def _known_deviations(self, state: _State) -> int:
         """How much of the time limit a server is known to use up, more or less.
@@ -194,45 +281,22 @@ class Runner:
         directory = self._plan.expectations
         return len(expectations.load(server.deployment, server.expectations, None, directory))
 
-    def _run_server(self, state: _State, failed: str | None) -> None:
-        if self._stopping:
-            return
-        if failed is None:
-            began = time.monotonic()
-            with tempfile.TemporaryFile() as output:
-                ended = self._run_worker(state, output)
-                # To start Python, and to import and collect the suite.
-                rest = time.monotonic() - began - sum(state.phases.values())
-                state.phases = {"collect_s": round(rest, 3), **state.phases}
-                if not state.finished and state.error is None and not self._stopping:
-                    output.seek(0)
-                    text = output.read().decode("utf-8", "replace")
-                    state.error = (
-                        f"the harness broke off: pytest ended with {ended}\n{text[-4000:]}"
-                    )
-        else:
-            state.error = failed
-        if state.error is not None:
-            self._write_errors(state)
-        if not self._stopping:
-            with self._lock:
-                self._listener.done(state.server, state.error)
-
-    def _run_worker(self, state: _State, output: IO[bytes]) -> str:
-        """Run a server's pytest process; says how it ended."""
+    def _run_worker(self, state: _State, output: IO[bytes]) -> tuple[str, bool]:
+        """Run a pytest process for a server; how it ended, and whether it did all that it took."""
+        began, spent_s, finished = time.monotonic(), 0.0, False
         reading, writing = os.pipe()
         with self._lock:
             if self._stopping:
                 os.close(reading)
                 os.close(writing)
-                return "an interrupt"
+                return "an interrupt", False
             worker = subprocess.Popen(
-                self._command(state.server, writing),
+                self._command(state, writing),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=_environment(),
-                pass_fds=[writing],
+                pass_fds=[writing, state.queue.reading],
                 # Out of the terminal's process group: an interrupt comes from us, and once.
                 start_new_session=True,
             )
@@ -243,21 +307,28 @@ class Runner:
                 for line in events:
                     # Killed while it wrote, it leaves half a line.
                     if line.endswith("\n"):
+                        event = json.loads(line)
+                        spent_s += event.get("seconds", 0.0)
+                        finished |= event["event"] == "finished"
                         with self._lock:
-                            self._take(state, json.loads(line))
-            return describe_exit(worker.wait())
+                            self._take(state, event)
+            ended = describe_exit(worker.wait())
         finally:
             if worker.poll() is None:
                 worker.kill()
                 worker.wait()
             with self._lock:
                 self._workers.discard(worker)
+                # To start Python, and to import and collect the suite.
+                state.spend("collect_s", time.monotonic() - began - spent_s)
+        return ended, finished
 
     def _take(self, state: _State, event: dict[str, Any]) -> None:
         match event["event"]:
             case "started":
+                if state.python is None:
+                    self._listener.running(state.server, event["version"])
                 state.version, state.python = event["version"], event["python"]
-                self._listener.running(state.server, state.version)
             case "check":
                 check = event["check"]
                 state.seen.add(check["id"])
@@ -267,11 +338,11 @@ class Runner:
                 # Of what follows from it as well, the first is the reason.
                 state.error = state.error or event["message"]
             case "phase":
-                state.phases[event["name"]] = event["seconds"]
+                state.spend(event["name"], event["seconds"])
             case "used":
-                state.used = {name: event[name] for name in ("cpu_s", "memory_mb")}
-            case "finished":
-                state.finished = True
+                state.cpu_s += event["cpu_s"]
+                state.memory_mb = max(state.memory_mb, event["memory_mb"])
+                state.longest_s = max(state.longest_s, event["longest_s"])
         if event["event"] in ("started", "failed", "finished"):
             self._writer.outline(*self._summary(EXIT_INTERRUPTED))
 
@@ -294,14 +365,14 @@ class Runner:
             with self._lock:
                 self._writer.add(state.server.name, check)
 
-    def _command(self, server: Server, events: int) -> list[str]:
-        plan = self._plan
+    def _command(self, state: _State, events: int) -> list[str]:
+        plan, server = self._plan, state.server
         # -P: what lies in the working directory is not ours to import.
         only = plan.only.get(server.name, ())
         # To collect all checks takes longer than to run a few.
-        modules = {check.module for check in plan.checks if check.id in only}
+        modules = self._modules(server) if only else [catalogue.PACKAGE]
         command = [sys.executable, "-P", "-m", "pytest", *catalogue.PYTEST_ARGUMENTS]
-        command += [*(sorted(modules) or [catalogue.PACKAGE]), "-q", "--tb=no"]
+        command += [*modules, "-q", "--tb=no"]
         options: dict[str, object] = {
             "server": releases.spelled(server),
             "framework": plan.framework,
@@ -309,6 +380,7 @@ class Runner:
             "time-limit": plan.time_limit_s,
             "owner": owner.me(),
             "events": events,
+            "queue": state.queue.reading,
         }
         if plan.url is not None:
             options["url"] = plan.url

@@ -18,20 +18,20 @@ LONGEST = 15
 
 
 def total_s(server: dict[str, Any]) -> float:
-    """Seconds that a server's run took."""
+    """Seconds that a server's run took, of all processes for it together."""
     return float(sum(server.get("phases", {}).values()))
 
 
 def lower_bound_s(document: Document) -> float | None:
     """Seconds below which this machine cannot run the same, or None where that is not known.
 
-    No run is shorter than its processor time spread over all processors, and none than the server
-    that takes longest, whose checks come one after the other.
+    No run is shorter than its processor time spread over all processors, and none than the module
+    of checks that takes longest, which come one after the other.
     """
     run = document.run
     if "cpu_s" not in run or not document.servers:
         return None
-    longest = max(map(total_s, document.servers))
+    longest = max(float(server.get("longest_s", 0.0)) for server in document.servers)
     return max(float(run["cpu_s"]) / int(run["cores"]), float(run["prepare_s"]) + longest)
 
 

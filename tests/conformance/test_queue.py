@@ -1,0 +1,80 @@
+"""How the checks of a server are divided among processes."""
+
+from __future__ import annotations
+
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from conformance import catalogue, cli, results
+from conformance.queue import Queue, take
+
+#: Checks of many modules that take little time.
+CHECKS = "routing or session or request"
+
+
+def test_each_name_is_taken_once_and_the_first_first() -> None:
+    names = [f"conformance.checks.test_{number}" for number in range(50)]
+    queue = Queue(names)
+    taking = take(queue.reading)
+    assert [next(taking), next(taking), len(queue)] == [*names[:2], 48]
+    with ThreadPoolExecutor(4) as pool:
+        found = [name for taken in pool.map(lambda _: list(take(queue.reading)), range(4))
+                 for name in taken]  # fmt: skip
+    assert (sorted(found), len(queue)) == (sorted(names[2:]), 0)
+    queue.close()
+
+
+class Started:
+    """Notes the pytest processes that are started for servers, by the server's option."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.servers: list[str] = []
+        start = subprocess.Popen
+
+        def popen(command: list[str], **options: Any) -> Any:
+            self.servers.extend(
+                option.partition("=")[2] for option in command if "--wsgi-server=" in option
+            )
+            return start(command, **options)
+
+        monkeypatch.setattr("conformance.runner.subprocess.Popen", popen)
+
+
+def run(directory: Path, *arguments: str) -> dict[str, list[str]]:
+    """The ids of the checks that were run on each server, in the order of the results."""
+    status = cli.main(
+        ["run", "--backend", "process", "-k", CHECKS, "--results", str(directory), *arguments]
+    )
+    found = results.load(directory / "results.json")
+    assert (status, found["run"]["incomplete"]) == (0, False)
+    return {
+        server["name"]: [check["id"] for check in server["checks"]] for server in found["servers"]
+    }
+
+
+def test_processes_that_are_free_help_with_a_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started = Started(monkeypatch)
+    found = run(tmp_path, "waitress", "--jobs", "3")
+    assert started.servers == ["waitress"] * 3
+    assert found == {"waitress": [clause.id for clause in catalogue.collect(CHECKS)]}
+
+
+def test_a_server_that_waits_comes_before_help(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    started = Started(monkeypatch)
+    run(tmp_path, "waitress", "reference-threaded", "--jobs", "2")
+    assert sorted(started.servers[:2]) == ["reference-threaded", "waitress"]
+
+
+def test_nobody_helps_with_a_few_checks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    started = Started(monkeypatch)
+    monkeypatch.setattr("tests.conformance.test_queue.CHECKS", "flash")
+    run(tmp_path, "waitress", "--jobs", "3")
+    assert started.servers == ["waitress"]
