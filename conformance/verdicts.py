@@ -54,7 +54,9 @@ def judge(outcome: Outcome, expectation: Expectation | None) -> Verdict:
             return Verdict.FIXED if stale else Verdict.PASS
         case Outcome.FAILED | Outcome.CRASHED:
             crashed = outcome is Outcome.CRASHED
-            listed = expectation is not None and expectation.crash is crashed
+            listed = expectation is not None and (
+                expectation.crash is crashed or (expectation.crash and bool(expectation.varies))
+            )
             return Verdict.DEVIATION if listed else Verdict.FAIL
         case Outcome.NOT_APPLICABLE:
             return Verdict.NOT_APPLICABLE

@@ -35,6 +35,7 @@ LISTINGS = {
     "entry": entry(),
     "crash entry": entry(crash=True),
     "varying entry": entry(varies="Passes on Sundays."),
+    "varying crash entry": entry(crash=True, varies="Lives on Sundays."),
 }
 
 JUDGED = [
@@ -42,22 +43,27 @@ JUDGED = [
     (Outcome.PASSED, "entry", Verdict.FIXED),
     (Outcome.PASSED, "crash entry", Verdict.FIXED),
     (Outcome.PASSED, "varying entry", Verdict.PASS),
+    (Outcome.PASSED, "varying crash entry", Verdict.PASS),
     (Outcome.FAILED, "no entry", Verdict.FAIL),
     (Outcome.FAILED, "entry", Verdict.DEVIATION),
     (Outcome.FAILED, "crash entry", Verdict.FAIL),
     (Outcome.FAILED, "varying entry", Verdict.DEVIATION),
+    (Outcome.FAILED, "varying crash entry", Verdict.DEVIATION),
     (Outcome.CRASHED, "no entry", Verdict.FAIL),
     (Outcome.CRASHED, "entry", Verdict.FAIL),
     (Outcome.CRASHED, "crash entry", Verdict.DEVIATION),
     (Outcome.CRASHED, "varying entry", Verdict.FAIL),
+    (Outcome.CRASHED, "varying crash entry", Verdict.DEVIATION),
     (Outcome.NOT_APPLICABLE, "no entry", Verdict.NOT_APPLICABLE),
     (Outcome.NOT_APPLICABLE, "entry", Verdict.NOT_APPLICABLE),
     (Outcome.NOT_APPLICABLE, "crash entry", Verdict.NOT_APPLICABLE),
     (Outcome.NOT_APPLICABLE, "varying entry", Verdict.NOT_APPLICABLE),
+    (Outcome.NOT_APPLICABLE, "varying crash entry", Verdict.NOT_APPLICABLE),
     (Outcome.ERROR, "no entry", Verdict.ERROR),
     (Outcome.ERROR, "entry", Verdict.ERROR),
     (Outcome.ERROR, "crash entry", Verdict.ERROR),
     (Outcome.ERROR, "varying entry", Verdict.ERROR),
+    (Outcome.ERROR, "varying crash entry", Verdict.ERROR),
 ]
 
 

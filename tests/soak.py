@@ -1,0 +1,101 @@
+"""`python -m tests.soak --rounds 50`: the same run again and again while the machine is busy.
+
+Each verdict has to be the same in every round, but for those of entries with `varies`, which say
+that nothing here decides. What differs is printed as it is found, and the exit status says whether
+anything did. What was counted is kept in a file, so that rounds of several days add up.
+
+    python -m tests.soak --rounds 10 --busy 2 --record soak.json     all that run as processes
+    python -m tests.soak waitress gunicorn-gthread --backend docker  two of them, in containers
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from conformance.results import Document, open_document
+
+#: How often each verdict was found, by server and check.
+Counts = dict[str, dict[str, dict[str, int]]]
+
+parser = argparse.ArgumentParser(prog="python -m tests.soak")
+parser.add_argument("names", nargs="*", metavar="NAME", help="servers (default: all that run here)")
+parser.add_argument("--rounds", type=int, default=50)
+parser.add_argument("--busy", type=int, default=os.cpu_count(), help="loops that keep it busy")
+parser.add_argument("--record", type=Path, help="where what was counted is kept and added to")
+parser.add_argument("--backend", default="process")
+parser.add_argument("--jobs", type=int, help="as for wsgi-conform run")
+parser.add_argument("-k", metavar="EXPR", default="", help="which checks, as for wsgi-conform run")
+
+
+@contextlib.contextmanager
+def busy(loops: int) -> Iterator[None]:
+    """Have so many processes do nothing at all, as fast as they can."""
+    processes = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(loops)]
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
+
+
+def count(document: Document, counts: Counts) -> list[str]:
+    """Add a round to what was counted; what was not found before of a check is told."""
+    found = []
+    for server in document.servers:
+        checks = counts.setdefault(server["name"], {})
+        for check in document.checks(server["name"]):
+            before = checks.setdefault(check["id"], {})
+            if before and check["verdict"] not in before and not _varies(check):
+                message = check["message"].strip().partition("\n")[0]
+                found.append(
+                    f"{server['name']} {check['id']}: {check['verdict']}, before that "
+                    f"{json.dumps(before)}: {message}"
+                )
+            before[check["verdict"]] = before.get(check["verdict"], 0) + 1
+    return found
+
+
+def _varies(check: dict[str, Any]) -> bool:
+    return bool((check["expectation"] or {}).get("varies"))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the rounds and return the exit status."""
+    arguments = parser.parse_args(argv)
+    counts: Counts = {}
+    if arguments.record is not None and arguments.record.exists():
+        counts = json.loads(arguments.record.read_text(encoding="utf-8"))
+    command = [sys.executable, "-m", "conformance", "run", *arguments.names, "--no-page"]
+    command += ["--backend", arguments.backend, "-k", arguments.k]
+    command += ["--jobs", str(arguments.jobs)] if arguments.jobs else []
+    differ = 0
+    with busy(arguments.busy), tempfile.TemporaryDirectory() as scratch:
+        for number in range(1, arguments.rounds + 1):
+            began = time.monotonic()
+            done = subprocess.run([*command, "--results", scratch], stdout=subprocess.DEVNULL)
+            document = open_document(Path(scratch))
+            found = count(document, counts)
+            differ += len(found)
+            verdicts = sum(len(document.ids(server["name"])) for server in document.servers)
+            seconds = time.monotonic() - began
+            told = f"round {number}: {verdicts} verdicts of {len(document.servers)} servers in"
+            told += f" {seconds:.0f} s, exit status {done.returncode}, {len(found)} differ"
+            print("\n".join([told, *(f"  {line}" for line in found)]), flush=True)
+            if arguments.record is not None:
+                arguments.record.write_text(json.dumps(counts), encoding="utf-8")
+    return 1 if differ else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
