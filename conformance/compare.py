@@ -17,6 +17,7 @@ from typing import Any
 from conformance import consequences, index, parity, releases, results
 from conformance.registry import Server, UnknownServer
 from conformance.releases import UnknownRelease
+from conformance.results import Document
 from conformance.verdicts import Verdict
 
 #: What a verdict says of the server alone: whether it was expected plays no part here.
@@ -159,26 +160,26 @@ def file_of(target: str, servers: Sequence[Server]) -> tuple[Path, str | None] |
     return (path, only) if path.exists() or target.endswith(".json") or "/" in target else None
 
 
-def columns(document: dict[str, Any], names: Sequence[str] | None = None) -> list[Column]:
+def columns(document: Document, names: Sequence[str] | None = None) -> list[Column]:
     """The columns of a results document.
 
     :param names: which, in this order; None for all.
     :raises UnknownServer: one of them is not in it.
     """
-    found = {
-        server["name"]: Column(
-            server["name"],
-            server["version"],
-            server["python"],
-            server["error"],
-            {check["id"]: check for check in server["checks"]},
-        )
-        for server in document["servers"]
-    }
+    servers = {server["name"]: server for server in document.servers}
     for name in names or ():
-        if name not in found:
-            raise UnknownServer(name, found)
-    return [found[name] for name in names] if names is not None else list(found.values())
+        if name not in servers:
+            raise UnknownServer(name, servers)
+    return [
+        Column(
+            name,
+            servers[name]["version"],
+            servers[name]["python"],
+            servers[name]["error"],
+            {check["id"]: check for check in document.checks(name)},
+        )
+        for name in (servers if names is None else names)
+    ]
 
 
 def order(identity: str) -> tuple[int, str]:

@@ -96,7 +96,9 @@ def _compare(parsed: argparse.Namespace) -> int:
             names += compare.expand(target, servers)
             continue
         path, name = file
-        for column in compare.columns(results.load(path), None if name is None else [name]):
+        for column in compare.columns(
+            results.open_document(path), None if name is None else [name]
+        ):
             # The same deployment may be in two files.
             label = column.name if column.name not in recorded else f"{column.name} ({path})"
             recorded[label] = replace(column, name=label)
@@ -192,7 +194,9 @@ class Runs:
         # What is expected of a release is not written anywhere.
         if run_plan(plan, writer, self._console, failures=False) == EXIT_INTERRUPTED:
             raise KeyboardInterrupt
-        found = compare.columns(results.load(writer.path), [server.name for server in selected])
+        found = compare.columns(
+            results.open_document(writer.path), [server.name for server in selected]
+        )
         return [replace(column, name=name) for name, column in zip(names, found, strict=True)]
 
     def _backend_of(self, servers: Sequence[Server]) -> str:

@@ -8,7 +8,8 @@
     versions = ">=3.0"                             # which releases (PEP 440); all if left out
     python = "<3.14"                               # on which releases of Python; all if left out
     deployments = ["gunicorn-sync"]                # in a project's file: only these deployments
-    crash = true                                   # the deployment dies; covers nothing else
+    crash = true                                   # the deployment dies; covers nothing else,
+                                                   # unless it varies as well
     damages = true                                 # what comes after it needs a fresh process
     varies = "Passes on the other weekdays."       # what outside of a run decides, if it does
 

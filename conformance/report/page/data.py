@@ -171,11 +171,8 @@ def _by_check(document: Document) -> Iterator[tuple[str, list[dict[str, Any] | N
 
 
 def _why(identity: str) -> dict[str, str]:
-    """What a failure means; of a check that this release does not have, nothing is known."""
-    try:
-        consequence = consequences.of(identity)
-    except LookupError:
-        return {"group": "Other", "text": ""}
+    """What a failure means."""
+    consequence = consequences.of(identity)
     return {"group": consequence.group, "text": consequence.text}
 
 
