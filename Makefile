@@ -116,9 +116,10 @@ $(BENCH)/ready: requirements/bench.txt $(READY)
 	@$(BENCH)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement docker/requirements/reference.txt
 	@touch $@
 
-bench: $(BENCH)/ready ## how fast the framework and the server are, side by side with others; needs wrk
+bench: $(BENCH)/ready ## how fast framework, server and suite are; needs wrk
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/framework.py
 	PYTHONPATH=. $(BENCH)/bin/python benchmarks/server.py
+	PYTHONPATH=. $(BIN)/python benchmarks/suite.py
 
 docs: $(READY) ## the documentation as a site, in site/; a broken link is an error
 	@# The variable: Material tells of its successor otherwise, every time.
