@@ -92,7 +92,7 @@ def add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
         metavar="N",
         type=positive,
         default=DEFAULT_JOBS,
-        help="servers side by side, on each engine (default: two for each processor)",
+        help="deployments judged side by side, on each engine (default: two for each processor)",
     )
     parser.add_argument(
         "--engine",
