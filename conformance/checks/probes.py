@@ -44,7 +44,7 @@ APART_S = 0.003
 #: They are answers, so that a server which gets no time for a while is not taken for one that is
 #: done; with the pauses between them they take a few tenths of a second.
 SETTLE_LOOKS = 40
-#: Seconds in which a server answers that looks after one connection at a time, if it does not.
+#: Seconds in which a server with one thread has answered others, if it turns to them at all.
 OTHERS_S = 1.0
 #: What follows a request under test, on the same connection: its last.
 NEXT = marked("next", "Connection: close")
