@@ -96,6 +96,7 @@ class Server:
         where the service names none.
     :param backends: the backends that can run it, of ``docker`` and ``process``.
     :param programs: what has to be on the PATH of a machine where it is to be a local process.
+    :param late_signals: whether it answers requests before it handles signals.
     :param service: the Compose service as it stands in the file, not interpolated.
     :param source: the Compose file.
     :param base: the deployment that this is a variant of (another release, other options); None
@@ -114,6 +115,7 @@ class Server:
     expectations: str
     backends: tuple[str, ...]
     programs: tuple[str, ...]
+    late_signals: bool
     service: Mapping[str, Any] = field(repr=False)
     source: Path = field(repr=False)
     base: Server | None = field(default=None, repr=False)
@@ -310,6 +312,7 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
         "expectations",
         "backends",
         "programs",
+        "late-signals",
     }
     for key in extension:
         if key not in known:
@@ -358,6 +361,9 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
     programs = extension.get("programs", [])
     if not isinstance(programs, list) or not all(isinstance(name, str) for name in programs):
         raise wrong("programs", f"expected a list of names of programs, found {programs!r}")
+    late_signals = extension.get("late-signals", False)
+    if not isinstance(late_signals, bool):
+        raise wrong("late-signals", f"expected true or false, found {late_signals!r}")
     declared = extension.get("capabilities") or {}
     if not isinstance(declared, dict):
         raise wrong("capabilities", f"expected a mapping for `capabilities`, found {declared!r}")
@@ -375,6 +381,7 @@ def _server(path: Path, name: str, service: Located, line: int) -> Server:
         expectations=shared,
         backends=tuple(backends),
         programs=tuple(programs),
+        late_signals=late_signals,
         service=service,
         source=path,
     )

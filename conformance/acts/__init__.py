@@ -25,7 +25,7 @@ from typing import Any, TypeVar
 import pytest
 
 from conformance import readiness
-from conformance.backends import BackendError, Deployment, grace_period
+from conformance.backends import BackendError, Deployment, grace_period, stop_signal
 from conformance.capabilities import Capabilities
 from conformance.client import PeerError, Recorder, Response, Wire
 
@@ -86,7 +86,17 @@ class Stage:
             self._deployments.append(deployment)
         if ready:
             readiness.wait_until_ready(deployment)
+            if deployment.server.late_signals:
+                self._wait_for_handler(deployment)
         return deployment
+
+    def _wait_for_handler(self, deployment: Deployment) -> None:
+        # Until then a signal does what the kernel does, which is not what an act is about.
+        deadline = time.monotonic() + self.time_limit_s
+        while not deployment.handles(stop_signal(deployment.server)):
+            if time.monotonic() > deadline or not deployment.alive:
+                return
+            time.sleep(POLL_S)
 
     def wire(self, deployment: Deployment, time_limit_s: float | None = None) -> Wire:
         """Connections to it; they are closed when the act is over."""

@@ -61,6 +61,12 @@ class Address:
         return f"http://{self}"
 
 
+def is_handled(number: signal.Signals, status: str) -> bool:
+    """Whether a process has a handler for a signal, from its status (proc(5), SigCgt)."""
+    found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) & 1 << (number - 1))
+
+
 class Deployment(ABC):
     """A server that serves the application, at an address.
 
@@ -83,6 +89,10 @@ class Deployment(ABC):
     def alive(self) -> bool:
         """Whether it runs."""
         return self.exit_status() is None
+
+    def handles(self, number: signal.Signals) -> bool:
+        """Whether the server's main process has something of its own to do upon a signal."""
+        raise self._out_of_reach()
 
     @abstractmethod
     def signal(self, number: signal.Signals) -> None:

@@ -31,6 +31,7 @@ from conformance.backends import (
     Deployment,
     environments,
     grace_period,
+    is_handled,
     owner,
     ports,
     stop_signal,
@@ -160,6 +161,15 @@ class ProcessDeployment(Deployment):
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(limit_s)
         return self.exit_status()
+
+    def handles(self, number: signal.Signals) -> bool:
+        if self._process is None:
+            return False
+        try:
+            status = Path(f"/proc/{self._process.pid}/status").read_text("ascii", "replace")
+        except FileNotFoundError:
+            return False
+        return is_handled(number, status)
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None:

@@ -6,8 +6,10 @@ connection, and a peer that gives none has hung.
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+from functools import cache
 from typing import Any
 
 from conformance.capabilities import Capabilities
@@ -38,8 +40,12 @@ def marked(mark: str, *fields: str) -> bytes:
 
 #: Seconds between two pieces that are to be read apart.
 APART_S = 0.003
-#: Seconds in which a request that was not answered may still reach the application.
-SETTLE_S = 0.3
+#: Looks at the journal in which a request that was not answered may still reach the application.
+#: They are answers, so that a server which gets no time for a while is not taken for one that is
+#: done; with the pauses between them they take a few tenths of a second.
+SETTLE_LOOKS = 40
+#: Seconds in which a server with one thread has answered others, if it turns to them at all.
+OTHERS_S = 1.0
 #: What follows a request under test, on the same connection: its last.
 NEXT = marked("next", "Connection: close")
 #: What hides where a body would be: whoever answers it took data for a request.
@@ -94,22 +100,61 @@ def exchange(wire: Wire, *data: bytes) -> list[Response]:
         return answers(connection)
 
 
+@cache
+def _turns_to_others(address: tuple[str, int], half: bytes) -> bool:
+    # One thread may look after many connections, until it has all that it calls the application
+    # with: of some servers that is a head, of others a head and a body.
+    wire = Wire(address, time_limit_s=OTHERS_S)
+    try:
+        wire.connect().send(half)
+        alive(wire)
+    except PeerError:
+        return False
+    finally:
+        wire.close()
+    return True
+
+
+def others_answered(wire: Wire, capabilities: Capabilities, *, head: bool = False) -> bool:
+    """Have requests on other connections answered, so that what came before them has been read.
+
+    Nothing else says that it has. False where the server looks after one connection at a time.
+
+    :param head: whether what came before them is a part of a head, and not of a body.
+    """
+    half = NEXT[:-2] if head else request("POST /wsgi/echo HTTP/1.1", "Content-Length: 1")
+    if capabilities.concurrency == 1 and not _turns_to_others(wire.address, half):
+        return False
+    alive(wire)
+    alive(wire)
+    return True
+
+
 def in_pieces(wire: Wire, capabilities: Capabilities, *pieces: bytes) -> list[Response]:
     """Like `exchange`, but the pieces reach the server one by one.
 
-    Nothing says that it has the first, but whole exchanges on other connections in the meantime; a
-    server that would not answer those now gets a moment for each piece instead.
+    A server that looks after one connection at a time gets a moment for each.
     """
     with wire.connect() as connection:
         connection.send(pieces[0])
-        if capabilities.concurrency != 1:
-            alive(wire)
-            alive(wire)
+        others_answered(wire, capabilities, head=b"\r\n\r\n" not in pieces[0])
         for piece in pieces[1:]:
             if capabilities.concurrency == 1:
                 time.sleep(APART_S)
             connection.send(piece)
         return answers(connection)
+
+
+def comes(
+    wire: Wire, capabilities: Capabilities, connection: Connection, patience_s: float
+) -> bool:
+    """Whether an answer, or the end, comes within this time; nothing is read.
+
+    When others get theirs after that, the server did not miss this one for want of time.
+    """
+    return connection.reacted(min(patience_s, connection.time_limit_s)) or (
+        others_answered(wire, capabilities) and connection.reacted()
+    )
 
 
 def first(found: list[Response]) -> Response:
@@ -165,11 +210,11 @@ def settled(client: Client, key: str) -> list[dict[str, Any]]:
 
     A server may call the application although it has closed the connection already.
     """
-    patience = time.monotonic() + SETTLE_S
+    looks = itertools.count(1)
 
     def is_settled(events: list[dict[str, Any]]) -> bool:
         if not events:
-            return time.monotonic() > patience
+            return next(looks) >= SETTLE_LOOKS
         return any(event.get("event") in ("read", "not-read") for event in events)
 
     return client.journal(key, until=is_settled)

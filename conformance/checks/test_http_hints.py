@@ -9,7 +9,16 @@ from __future__ import annotations
 
 import pytest
 
-from conformance.checks.probes import NEXT, answers, mark_of, read_json, request, says_close
+from conformance.capabilities import Capabilities
+from conformance.checks.probes import (
+    NEXT,
+    answers,
+    comes,
+    mark_of,
+    read_json,
+    request,
+    says_close,
+)
 from conformance.clauses import Source, clause, rfc9110, rfc9112
 from conformance.client import Response, Wire
 
@@ -52,13 +61,13 @@ def unframed(interim: Response) -> None:
     assert not names & {"transfer-encoding", "content-length"}, interim.describe()
 
 
-def continued(wire: Wire, framing: str, body: bytes) -> None:
+def continued(wire: Wire, capabilities: Capabilities, framing: str, body: bytes) -> None:
     """What is answered to a request that asks for 100 (Continue) says nothing of a body there."""
     with wire.connect() as connection:
         fields = (framing, "Expect: 100-continue", "Connection: close")
         connection.send(request("POST /wsgi/echo HTTP/1.1", *fields))
         # Whether one comes, and what becomes of the body, is asked elsewhere.
-        connection.reacted(min(INTERIM_S, connection.time_limit_s))
+        comes(wire, capabilities, connection, INTERIM_S)
         connection.send(body)
         response = connection.receive("POST")
     for interim in response.interim:
@@ -67,15 +76,15 @@ def continued(wire: Wire, framing: str, body: bytes) -> None:
 
 
 @clause("http/expect/not-framed", "must", rfc9112("6.1"))
-def test_continue_framing(wire: Wire) -> None:
+def test_continue_framing(wire: Wire, capabilities: Capabilities) -> None:
     """100 (Continue) has no body, and so neither Transfer-Encoding nor Content-Length."""
-    continued(wire, "Content-Length: 5", b"hello")
+    continued(wire, capabilities, "Content-Length: 5", b"hello")
 
 
 @clause("http/expect/not-framed-chunked", "must", rfc9112("6.1"), requires=("chunked-input",))
-def test_continue_framing_chunked(wire: Wire) -> None:
+def test_continue_framing_chunked(wire: Wire, capabilities: Capabilities) -> None:
     """Neither has it where the body of the request is a chunked one: that is not for the answer."""
-    continued(wire, "Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n")
+    continued(wire, capabilities, "Transfer-Encoding: chunked", b"5\r\nhello\r\n0\r\n\r\n")
 
 
 @clause("http/early-hints/not-framed", "must", rfc9112("6.1"))

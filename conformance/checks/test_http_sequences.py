@@ -11,6 +11,7 @@ import contextlib
 
 import pytest
 
+from conformance.capabilities import Capabilities
 from conformance.checks.bodies import (
     CHUNKED,
     CHUNKED_INPUT,
@@ -27,6 +28,7 @@ from conformance.checks.probes import (
     SMUGGLED,
     alive,
     answers,
+    comes,
     exchange,
     first,
     mark_of,
@@ -36,7 +38,7 @@ from conformance.checks.probes import (
 )
 from conformance.checks.test_http_framing import NOT_CHUNKED_LAST
 from conformance.clauses import clause, rfc9110, rfc9112
-from conformance.client import Connection, ConnectionClosed, Response, TimedOut, Wire
+from conformance.client import Connection, ConnectionClosed, Response, Wire
 
 #: Seconds in which a server that does not wait for a body has answered.
 EARLY_S = 1.0
@@ -356,18 +358,6 @@ def test_options_asterisk(wire: Wire) -> None:
     in_step(wire, exchange(wire, request("OPTIONS * HTTP/1.1", LENGTH, body=SMUGGLED), NEXT))
 
 
-def comes(connection: Connection, seconds: float) -> bool:
-    """Whether an answer, or the end, comes within this time."""
-    time_limit_s, connection.time_limit_s = connection.time_limit_s, seconds
-    try:
-        connection.more()
-    except TimedOut:
-        return False
-    finally:
-        connection.time_limit_s = time_limit_s
-    return True
-
-
 def rest_of(connection: Connection) -> list[Response]:
     """Every response until the end; a reset is an end as well, for bytes that came too late."""
     found: list[Response] = []
@@ -379,14 +369,16 @@ def rest_of(connection: Connection) -> list[Response]:
     return found
 
 
-def after_the_answer(connection: Connection, body: bytes) -> list[Response]:
+def after_the_answer(
+    wire: Wire, capabilities: Capabilities, connection: Connection, body: bytes
+) -> list[Response]:
     """Send a body once the request was answered without it, and the next request; the answers.
 
     A server that reads bodies before it calls the application does not answer before: it gets the
     body after a moment, and has nothing to be confused by.
     """
     found: list[Response] = []
-    if comes(connection, EARLY_S) and connection.more():
+    if comes(wire, capabilities, connection, EARLY_S) and connection.more():
         found.append(connection.receive("POST"))
         if says_close(found[0]):
             connection.assert_closed()
@@ -405,23 +397,25 @@ def after_the_answer(connection: Connection, body: bytes) -> list[Response]:
         pytest.param("/no/such/path", LENGTH, SMUGGLED, id="not-found"),
     ],
 )
-def test_early_answer(wire: Wire, target: str, field: str, body: bytes) -> None:
+def test_early_answer(
+    wire: Wire, capabilities: Capabilities, target: str, field: str, body: bytes
+) -> None:
     """A body that comes after the answer is still the body: it is skipped, or the connection ends.
 
     A server that thinks itself done with the request takes what comes for the next one.
     """
     with wire.connect() as connection:
         connection.send(request(f"POST {target} HTTP/1.1", field))
-        in_step(wire, after_the_answer(connection, body))
+        in_step(wire, after_the_answer(wire, capabilities, connection, body))
 
 
 @clause("http/expect/body-after-final-answer", "must", rfc9112("9.3"))
-def test_expect_final(wire: Wire) -> None:
+def test_expect_final(wire: Wire, capabilities: Capabilities) -> None:
     """A client that had a final answer instead of 100 may send its body: it is not executed."""
     with wire.connect() as connection:
         connection.send(request(IGNORE, LENGTH, "Expect: 100-continue"))
         found: list[Response] = []
-        if comes(connection, EARLY_S) and connection.more():
+        if comes(wire, capabilities, connection, EARLY_S) and connection.more():
             response = connection.receive_head()
             if response.status != 100:
                 while connection.receive_body_part(response):

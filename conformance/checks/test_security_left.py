@@ -20,9 +20,9 @@ CLIENTS = 40
 FEW = 4
 #: How many descriptors or threads more there may be afterwards: pools grow, but not by that much.
 MORE = 20
-#: Seconds that a server has to notice that they are gone: more than the five for which many keep
-#: what may still be used.
-PATIENCE_S = 8.0
+#: Time limits in which a server has to notice that they are gone: several times the five seconds
+#: for which many keep what may still be used.
+PATIENCE = 2
 POLL_S = 0.05
 #: Seconds that an application works: longer than some servers keep an idle connection.
 AT_WORK_S = 3.0
@@ -91,7 +91,7 @@ def test_left(wire: Wire, capabilities: Capabilities, way: str) -> None:
         if number % FEW == 0:
             # More than a few at once do not fit into the queue of a server that takes one by one.
             used(wire, capabilities)
-    patience = time.monotonic() + PATIENCE_S
+    patience = time.monotonic() + PATIENCE * wire.time_limit_s
     while True:
         after = used(wire, capabilities)
         grown = [then - now for then, now in zip(after, before, strict=True)]

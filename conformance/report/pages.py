@@ -60,7 +60,9 @@ USER 10001:10001
 
 `programs` names what has to be on the PATH for a local process, e.g. `[cc]`; `expectations` names
 the file of known deviations to share, where that is not the project's. `WSGI_HOST` and `WSGI_PORT`
-are where it has to listen. A `PYTHONPATH` in the service's `environment` is relative to the file.
+are where it has to listen. `late-signals: true` says that it answers requests before it handles
+signals, so that the checks that stop it wait for that. A `PYTHONPATH` in the
+service's `environment` is relative to the file.
 What may stand under `capabilities` is in [capabilities.md](capabilities.md).
 """
 

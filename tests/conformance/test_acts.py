@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
+from unittest.mock import Mock, call
 
 import pytest
 
 import conformance.backends.process
 import conformance.plugin  # noqa: F401
-from conformance.acts import ACTS
-from conformance.backends import owner
-from tests.conformance.deployments import compose
+from conformance import readiness, registry
+from conformance.acts import ACTS, Stage
+from conformance.backends import Deployment, owner
+from conformance.capabilities import Capabilities
+from tests.conformance.deployments import compose, tiny
 
 pytest_plugins = ["pytester"]
 
@@ -114,6 +118,29 @@ def test_facts_are_judged_and_what_gives_none_is_blamed(verdicts: Verdicts, tmp_
     }
     assert (tmp_path / "performed").read_text() == "once "
     assert owner.processes(owner.VARIABLE, owner.me()) == []
+
+
+@pytest.mark.parametrize(("late", "asked"), [(False, 0), (True, 3)])
+def test_a_signal_that_is_handled_late_is_waited_for(
+    late: bool, asked: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    answers = [False, False, True]
+    deployment = Mock(spec=Deployment, alive=True)
+    deployment.handles.side_effect = answers
+    deployment.server = tiny(
+        tmp_path,
+        **{
+            registry.EXTENSION: {
+                "project": "late",
+                "documentation": "https://example.org",
+                "late-signals": late,
+            }
+        },
+    )
+    monkeypatch.setattr(readiness, "wait_until_ready", lambda _: None)
+    stage = Stage(lambda _: deployment, Capabilities(), 2.0, lambda _: 1.0)
+    assert stage.start() is deployment
+    assert deployment.handles.call_args_list == [call(signal.SIGTERM)] * asked
 
 
 def test_only_what_the_chosen_checks_need_is_performed(verdicts: Verdicts, tmp_path: Path) -> None:

@@ -413,6 +413,16 @@ def test_port_of_ones_choice_and_output_followed_to_its_end(
         deployment.stop(grace_s=0)
 
 
+def test_what_it_does_upon_a_signal_is_known(backend: DockerBackend, stand_in: Server) -> None:
+    deployment = backend.start(stand_in, "mine")
+    answer(deployment)
+    assert deployment.handles(signal.SIGTERM)
+    assert not deployment.handles(signal.SIGUSR1)
+    deployment.signal(signal.SIGTERM)
+    assert ended(deployment) == "exit status 3"
+    assert not deployment.handles(signal.SIGTERM)
+
+
 def test_server_that_ends_at_once_is_not_an_error_of_the_start(
     backend: DockerBackend, stand_in: Server, tmp_path: Path, image: str
 ) -> None:

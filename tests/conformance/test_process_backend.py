@@ -138,6 +138,15 @@ def test_a_gate_is_opened_from_outside(start: Start) -> None:
     assert (gates / "one.open").exists()
 
 
+def test_what_it_does_upon_a_signal_is_known(start: Start) -> None:
+    deployment = ready(start())
+    assert deployment.handles(signal.SIGTERM)
+    assert not deployment.handles(signal.SIGUSR1)
+    deployment.signal(signal.SIGKILL)
+    assert deployment.wait(10.0) == "signal SIGKILL"
+    assert not deployment.handles(signal.SIGTERM)
+
+
 def test_a_stopped_server_leaves_nothing(start: Start) -> None:
     deployment = ready(start())
     found = json.loads(get(deployment, "/environ"))

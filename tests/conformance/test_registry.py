@@ -120,7 +120,10 @@ def test_what_cannot_be_interpolated(text: str) -> None:
     )
 
 
-KEYS = "backends, capabilities, documentation, expectations, programs, project, requirements"
+KEYS = (
+    "backends, capabilities, documentation, expectations, late-signals, programs, project, "
+    "requirements"
+)
 
 MALFORMED = {
     "not YAML": (
@@ -174,6 +177,10 @@ MALFORMED = {
     "project as a number": (
         GOOD.replace("Some-Server", "3"),
         ":9: server: expected text for `project`, found 3",
+    ),
+    "late-signals as a word": (
+        GOOD.replace("      documentation:", "      late-signals: soon\n      documentation:"),
+        ":11: server: expected true or false, found 'soon'",
     ),
     "no documentation": (
         GOOD.replace("      documentation: https://example.org\n", ""),

@@ -1,0 +1,121 @@
+"""What checks and acts wait for: a server that gets no time is not taken for a silent one."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+
+from conformance.acts import Stage, stopping
+from conformance.capabilities import Capabilities
+from conformance.checks.probes import NEXT, SETTLE_LOOKS, comes, others_answered, settled
+from conformance.client import Wire
+from conformance.client.http import Client
+
+ONE = Capabilities(threads=1)
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers as /wsgi/echo does, once it has the body."""
+
+    def do_GET(self) -> None:
+        self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        body = json.dumps({"query": self.path.partition("?")[2]}).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        with contextlib.suppress(BrokenPipeError):  # who asked did not wait
+            self.wfile.write(body)
+
+    do_POST = do_GET
+
+    def log_message(self, *arguments: Any) -> None:
+        """Nothing is printed."""
+
+
+@pytest.fixture(params=[HTTPServer, ThreadingHTTPServer], ids=["one-by-one", "side-by-side"])
+def server(request: pytest.FixtureRequest) -> Iterator[HTTPServer]:
+    """A server that looks after one connection at a time, and one that looks after many."""
+    with request.param(("127.0.0.1", 0), Echo) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def wire(server: HTTPServer) -> Iterator[Wire]:
+    """Connections to it."""
+    wire = Wire(("127.0.0.1", server.server_port), time_limit_s=10.0)
+    yield wire
+    wire.close()
+
+
+@pytest.mark.parametrize("head", [True, False])
+def test_others_are_asked_where_they_are_answered(
+    wire: Wire, server: HTTPServer, head: bool
+) -> None:
+    side_by_side = isinstance(server, ThreadingHTTPServer)
+    with wire.connect() as connection:
+        connection.send(NEXT[:-2])
+        assert others_answered(wire, ONE, head=head) is side_by_side
+        connection.send(NEXT[-2:])
+        assert connection.receive().status == 200
+
+
+def test_an_answer_that_comes_is_not_missed(wire: Wire) -> None:
+    with wire.connect() as connection:
+        assert not comes(wire, ONE, connection, 0.0)
+        connection.send(NEXT)
+        assert comes(wire, ONE, connection, 10.0)
+
+
+class Late(Client):
+    """A journal that has an entry only at one of the looks at it."""
+
+    def __init__(self, look: int) -> None:
+        self._events: list[list[dict[str, Any]]] = [[]] * (look - 1) + [[{"event": "read"}]]
+
+    def journal(
+        self, key: str, until: Callable[[list[dict[str, Any]]], bool] = bool
+    ) -> list[dict[str, Any]]:
+        for events in self._events:
+            if until(events):
+                break
+        return events
+
+
+@pytest.mark.parametrize(
+    ("look", "found"), [(SETTLE_LOOKS - 1, [{"event": "read"}]), (SETTLE_LOOKS + 1, [])]
+)
+def test_answers_are_counted_until_nothing_more_comes(
+    look: int, found: list[dict[str, Any]]
+) -> None:
+    assert settled(Late(look), "key") == found
+
+
+@pytest.mark.parametrize(
+    ("threads", "fared", "expected"),
+    [
+        (8, ["answered", "refused"], "refused"),
+        (8, ["silent", "answered", "refused"], "refused"),
+        (8, ["silent", "silent"], "silent"),
+        # The request that is held has the only thread.
+        (1, ["silent"], "silent"),
+    ],
+)
+def test_one_silence_is_no_drain(
+    threads: int, fared: list[str], expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newcomers = iter(fared)
+    monkeypatch.setattr(stopping, "newcomer", lambda *_: next(newcomers))
+    stage = Stage(Mock(), Capabilities(threads=threads), 10.0, lambda _: 1.0)
+    assert stopping.until_draining(stage, Mock()) == expected
+    assert next(newcomers, None) is None
