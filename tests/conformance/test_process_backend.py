@@ -409,6 +409,7 @@ print(deployment._process.pid, deployment._directory, flush=True)
 """
 
 
+@pytest.mark.usefixtures("own_temporary")
 def test_what_a_dead_harness_left_is_swept_and_what_a_living_one_has_is_not(
     tmp_path: Path, start: Start
 ) -> None:
@@ -422,7 +423,6 @@ def test_what_a_dead_harness_left_is_swept_and_what_a_living_one_has_is_not(
         timeout=60,
     )
     pid, directory = done.stdout.split()
-    assert not gone(int(pid))
     assert Path(directory).is_dir()
     # Another harness sweeps: to it, this one is alive.
     subprocess.run(
