@@ -5,33 +5,49 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.conformance.deployments import built_image
 
-#: Fixtures for what there is one of on this machine: the tests that use it run one after the other.
-#: What a run left on the container engine is removed by whoever uses that next, so tests that look
-#: whether something is left would be in each other's way; and one browser takes enough memory.
-ALONE = ("image", "browser")
+#: Tests that run one after the other, by how their ids begin. What a run left on the container
+#: engine is removed by whoever uses that next, so those that look whether something is left would
+#: be in each other's way; one browser takes enough memory; and where dozens of servers run, what is
+#: to pass might not. The mark for this, `xdist_group`, has no effect with the pytest of today.
+TOGETHER = {
+    "engine": (
+        "tests/conformance/test_docker_backend.py",
+        "tests/conformance/test_engines.py",
+        "tests/drills/",
+    ),
+    "browser": ("tests/page/",),
+    "servers": (
+        "tests/mutants/test_mutants.py::test_the_unbroken",
+        "tests/mutants/test_mutants.py::test_nothing_passes",
+    ),
+}
 
 
-@pytest.hookimpl(optionalhook=True)
+class Scheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out one test at a time, except for those that belong together; these come first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        found = [name for name, begin in TOGETHER.items() if nodeid.startswith(begin)]
+        return found[0] if found else nodeid
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling | None:
+    """Have the tests handed out like that, where no other way is asked for."""
+    return Scheduling(config, log) if config.getoption("dist") == "load" else None
+
+
 def pytest_xdist_auto_num_workers() -> int | None:
     """Two processes for each core: half of what the tests do is to wait."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     return 2 * len(os.sched_getaffinity(0))
-
-
-# Before pytest-xdist looks at the marks.
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Have tests that use the same thing run in the same process."""
-    for item in items:
-        for name in ALONE:
-            if name in getattr(item, "fixturenames", ()):
-                item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture

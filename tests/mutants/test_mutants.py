@@ -33,8 +33,6 @@ SHORT_LIMIT_S = 0.3
 #: How many servers share the checks that are run on one that does not answer. Each costs as much
 #: as two seconds of waiting, because it has all checks collected.
 SIDE_BY_SIDE = 8
-#: Marks what starts many processes: one such test after the other, or what is to pass might not.
-alone = pytest.mark.xdist_group("runs")
 
 
 class Quiet:
@@ -188,7 +186,6 @@ def test_every_mutant_fails_what_it_names(
     assert wrong == []
 
 
-@alone
 def test_the_unbroken_application_fails_nothing(tmp_path: Path) -> None:
     # What makes the tests above say something: the same way of running, with nothing broken.
     ids = [check.id for check in checks()]
@@ -203,7 +200,6 @@ def test_the_unbroken_application_fails_nothing(tmp_path: Path) -> None:
     assert [id for id, check in judged.items() if check["verdict"] != "pass"] == []
 
 
-@alone
 @pytest.mark.parametrize("name", ["hangs", "closes-at-once", "answers-garbage"])
 def test_nothing_passes_on_a_server_that(name: str, tmp_path: Path) -> None:
     # How the program that serves them starts and stops is not what is broken.
