@@ -30,9 +30,9 @@ ROOT = Path(__file__).resolve().parents[2]
 TIME_LIMIT_S = 2.0
 #: The same where whatever has to come has come, or will not: nothing can pass that waits for less.
 SHORT_LIMIT_S = 0.3
-#: How many servers share the checks that are run on one that does not answer. Each costs as much
-#: as two seconds of waiting, because it has all checks collected.
-SIDE_BY_SIDE = 8
+#: How many servers share the checks that are run on one that does not answer. Each costs as much as
+#: two seconds of waiting, because it has all checks collected.
+SIDE_BY_SIDE = 16
 
 
 class Quiet:
