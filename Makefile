@@ -34,7 +34,7 @@ $(READY): requirements/dev.txt pyproject.toml
 	@touch $@
 
 test: $(READY) ## the project's own tests
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n auto $(ARGS)
 
 test-all: $(READY) ## every check on every server; in containers where an engine answers
 	$(BIN)/wsgi-conform run $(SERVERS) --backend $(BACKEND) $(ARGS)

@@ -63,11 +63,13 @@ def collect(expression: str = "") -> list[Clause]:
     """
     collector = _Collector()
     output = io.StringIO()
-    # Nothing is run here, so nothing has to say which values an assertion had.
+    # Nothing is run here, so nothing has to say which values an assertion had; and nothing is left
+    # that is worth collecting ten times over, which took a fifth of the time.
     arguments = [
         *PYTEST_ARGUMENTS,
         PACKAGE,
         "--assert=plain",
+        *("-p", "no:unraisableexception"),
         "--collect-only",
         "-q",
         "-k",

@@ -641,6 +641,7 @@ def test_a_pytest_process_that_is_killed_is_an_error(tmp_path: Path, empty: Path
     assert left_by(process.pid) == []
 
 
+@pytest.mark.usefixtures("own_temporary")
 def test_what_a_killed_run_leaves_is_removed_by_the_next(
     tmp_path: Path, empty: Path, run: Run
 ) -> None:

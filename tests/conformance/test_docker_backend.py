@@ -40,7 +40,6 @@ from conformance.backends.docker import DockerBackend, DockerDeployment, describ
 from conformance.backends.engine import connect, probe, run
 from conformance.backends.leftovers import OWNER_LABEL, RUN_LABEL, Owner, is_leftover
 from conformance.registry import Server
-from tests.conformance.deployments import built_image
 
 SERVER = """
 import http.server, os, signal, sys
@@ -309,12 +308,6 @@ def test_command_that_does_not_finish_ends_with_its_children(tmp_path: Path) -> 
 
 
 # --- With an engine ---
-
-
-@pytest.fixture(scope="module")
-def image() -> str:
-    """An image of the project to run the stand-in in."""
-    return built_image()
 
 
 @pytest.fixture

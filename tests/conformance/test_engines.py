@@ -15,7 +15,6 @@ from conformance.backends.engine import connect, host_of, published_at
 from conformance.backends.engines import EnginesBackend
 from conformance.backends.leftovers import RUN_LABEL, SERVER_LABEL, Owner
 from conformance.registry import Server
-from tests.conformance.deployments import built_image
 from tests.conformance.engine import own_engine
 
 #: The second engine's own network: the first one's bridge is not to be shared.
@@ -46,9 +45,8 @@ def test_engines_are_for_containers(
 
 
 @pytest.fixture(scope="module")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> list[Server]:
+def servers(image: str, tmp_path_factory: pytest.TempPathFactory) -> list[Server]:
     """Two deployments of one image that is there and is not built."""
-    image = built_image()
     [waitress] = registry.select(registry.load(), ["waitress"])
     service = json.loads(json.dumps(waitress.service))
     for key in ("build", "ports"):

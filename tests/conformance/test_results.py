@@ -84,6 +84,19 @@ def test_what_a_run_writes_is_never_read_at_once(
     assert results.open_document(tmp_path).ids("one") == ids
 
 
+def test_a_document_stays_what_it_is_when_another_run_replaces_it(tmp_path: Path) -> None:
+    descriptors = len(os.listdir("/proc/self/fd"))
+    for message in ("the first", "another"):
+        writer = Writer(tmp_path)
+        writer.add("one", {**check("a/b"), "message": message})
+        writer.finish({}, [{"name": "one"}])
+        if message == "the first":
+            document = results.open_document(tmp_path)
+    assert document.check("one", "a/b")["message"] == "the first"
+    del document
+    assert len(os.listdir("/proc/self/fd")) == descriptors
+
+
 def test_half_a_document_is_none(tmp_path: Path) -> None:
     writer = Writer(tmp_path)
     for identity in ("a/b", "a/c"):

@@ -14,7 +14,6 @@ import pytest
 
 from conformance.backends import owner
 from conformance.backends.docker import DockerBackend
-from tests.conformance.deployments import built_image
 from tests.conformance.test_docker_backend import containers
 
 #: Seconds that what ends by itself may take for it.
@@ -52,12 +51,6 @@ def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
         time.sleep(0.05)
     shutil.rmtree(directory)
     assert left == []
-
-
-@pytest.fixture(scope="session")
-def image() -> str:
-    """An image of the project to run what is drilled in."""
-    return built_image()
 
 
 @pytest.fixture

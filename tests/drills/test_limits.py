@@ -8,6 +8,7 @@ would hit everything else that the user runs; what a server forks is ended with 
 from __future__ import annotations
 
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -22,7 +23,7 @@ from tests.drills.servers import contained, get, local
 
 def test_processes_that_fork_while_they_are_ended(tmp_path: Path) -> None:
     """Each forks its successor and is gone before its number is looked up."""
-    deployment = ProcessBackend().start(local(tmp_path), "token")
+    deployment = ProcessBackend().start(local(tmp_path), uuid4().hex)
     readiness.wait_until_ready(deployment)
     get(deployment, "/comets")
     deployment.stop()

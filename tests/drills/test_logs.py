@@ -6,6 +6,7 @@ import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 
@@ -22,7 +23,7 @@ MOST = 768 * MIB
 @pytest.fixture
 def deployment(tmp_path: Path) -> Iterator[ProcessDeployment]:
     """A local server that is ready."""
-    deployment = ProcessBackend().start(local(tmp_path), "token")
+    deployment = ProcessBackend().start(local(tmp_path), uuid4().hex)
     readiness.wait_until_ready(deployment)
     yield deployment
     deployment.stop()
