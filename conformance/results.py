@@ -41,8 +41,11 @@ class Writer:
     """Collects what the servers' checks say and writes the results document.
 
     :param directory: where `results.json` goes; made if it is not there.
+    :ivar document: what was written in the end; another run may replace it at once.
     :raises ResultsError: it cannot be made or written to.
     """
+
+    document: Document
 
     def __init__(self, directory: Path) -> None:
         self.path = directory / FILE_NAME
@@ -100,7 +103,7 @@ class Writer:
         with self._kept():
             ranks = {identity: rank for rank, identity in enumerate(order)}
             checks = functools.partial(_kept_of, self._parts, ranks=ranks)
-            write(self.path, run, servers, checks, self._parts)
+            self.document = write(self.path, run, servers, checks, self._parts)
         shutil.rmtree(self._parts, ignore_errors=True)
 
     def discard(self) -> None:
@@ -157,7 +160,7 @@ def write(
     servers: Sequence[dict[str, Any]],
     checks: Callable[[str], Iterable[dict[str, Any]]],
     temporary: Path | None = None,
-) -> None:
+) -> Document:
     """Write a results document, in which each check has its parity, and replace an earlier one.
 
     Where the reference deployment is not among the servers, what the checks say of it is left.
@@ -166,6 +169,7 @@ def write(
     :param checks: those of a server, by its name.
     :param temporary: a directory on the same file system for what is not whole yet; the
         document's own where none is given.
+    :returns: what was written.
     """
     comparison = Comparison(checks(REFERENCE))
     unfinished = (temporary or path.parent) / f".{FILE_NAME}.{os.getpid()}"
@@ -181,7 +185,9 @@ def write(
                     out.write(f"{',' if position else ''}\n{json.dumps(check)}")
                 out.write(f"\n]}}{',' if number < len(servers) else ''}\n")
             out.write("]}\n")
+        written = _by_lines(unfinished)
         os.replace(unfinished, path)
+        return written
     finally:
         unfinished.unlink(missing_ok=True)
 

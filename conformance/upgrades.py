@@ -106,7 +106,7 @@ def verify(fixes: Sequence[Fix], jobs: int, console: Console) -> list[str]:
         with PlainProgress(console, None, failures=False) as progress:
             if Runner(plan, writer, progress).run() == EXIT_INTERRUPTED:
                 raise KeyboardInterrupt
-        columns = compare.columns(results.open_document(writer.path))
+        columns = compare.columns(writer.document)
     found = {column.name: column for column in columns}
     wrong = [f"{column.name}: {column.error}" for column in columns if column.error]
     for fix in fixes:

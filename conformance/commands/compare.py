@@ -194,9 +194,7 @@ class Runs:
         # What is expected of a release is not written anywhere.
         if run_plan(plan, writer, self._console, failures=False) == EXIT_INTERRUPTED:
             raise KeyboardInterrupt
-        found = compare.columns(
-            results.open_document(writer.path), [server.name for server in selected]
-        )
+        found = compare.columns(writer.document, [server.name for server in selected])
         return [replace(column, name=name) for name, column in zip(names, found, strict=True)]
 
     def _backend_of(self, servers: Sequence[Server]) -> str:

@@ -197,7 +197,7 @@ def _run_servers(
         expectations.check_ids(known.values(), ids)
     writer = results.Writer(parsed.results)
     status = run_plan(make_plan(parsed, servers, checks, backend), writer, console)
-    report.present(parsed, results.open_document(writer.path), base, _again(parsed), console)
+    report.present(parsed, writer.document, base, _again(parsed), console)
     return status
 
 

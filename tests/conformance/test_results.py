@@ -91,9 +91,10 @@ def test_a_document_stays_what_it_is_when_another_run_replaces_it(tmp_path: Path
         writer.add("one", {**check("a/b"), "message": message})
         writer.finish({}, [{"name": "one"}])
         if message == "the first":
-            document = results.open_document(tmp_path)
-    assert document.check("one", "a/b")["message"] == "the first"
-    del document
+            documents = [writer.document, results.open_document(tmp_path)]
+    assert [document.check("one", "a/b")["message"] for document in documents] == ["the first"] * 2
+    documents.clear()
+    del writer
     assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
