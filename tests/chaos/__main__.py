@@ -6,6 +6,7 @@ import argparse
 import random
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from conformance import catalogue, registry
@@ -20,9 +21,9 @@ parser.add_argument("-k", metavar="EXPR", default="", help="which checks, as for
 parser.add_argument("--results", metavar="DIR", type=Path, help="keep the results documents there")
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Compare, print what differs, and return the exit status."""
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
     first = random.randrange(10**6) if arguments.seed is None else arguments.seed
     servers = registry.select(registry.load(), arguments.names)
     checks = catalogue.collect(arguments.k)
@@ -32,10 +33,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for server in servers:
             directory = (arguments.results or Path(scratch)) / server.name
-            calm = judge(server, checks, directory / "calm")
+            calm = judge([server], checks, directory / "calm")
             for seed in range(first, first + arguments.rounds):
-                shaken = judge(server, checks, directory / str(seed), seed)
-                found = differences(server, seed, calm, shaken)
+                shaken = judge([server], checks, directory / str(seed), seed)
+                found = list(differences(calm, shaken, seed))
                 print(f"{server.name}, seed {seed}: {len(found)} of {len(checks)} verdicts differ")
                 print(*found, sep="\n", flush=True)
                 status = 1 if found else status

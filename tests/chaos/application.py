@@ -70,9 +70,14 @@ class _Input:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._stream, name)
-        if name.startswith("read"):
+        return self._late(found) if name.startswith("read") else found
+
+    def _late(self, read: Callable[..., bytes]) -> Callable[..., bytes]:
+        def late(*args: Any, **kwargs: Any) -> bytes:
             self._perhaps()
-        return found
+            return read(*args, **kwargs)
+
+        return late
 
     def __iter__(self) -> Iterator[bytes]:
         self._perhaps()

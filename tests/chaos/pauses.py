@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 from conformance.backends import owner
 
-#: Seconds that a pause takes, and that are between two: from, to.
+#: Seconds that a pause takes, from and to.
 PAUSE_S = (0.02, 0.4)
+#: Seconds between two of them, where there is one client.
 GAP_S = (0.02, 0.8)
 
 
@@ -41,7 +42,7 @@ class Pauses:
         self._thread.join()
 
     def _run(self) -> None:
-        while not self._over.wait(self._random.uniform(*GAP_S)):
+        while not self._over.wait(self._random.uniform(*GAP_S) / max(1, len(self._clients()))):
             chosen = self._choose()
             try:
                 _send(chosen, signal.SIGSTOP)
@@ -50,9 +51,10 @@ class Pauses:
                 _send(chosen, signal.SIGCONT)
 
     def _choose(self) -> Sequence[int]:
-        """The client, all processes of a server, or one of them: what is left goes on meanwhile."""
-        if self._random.random() < 1 / 3:
-            return self._clients()
+        """A client, all processes of a server, or one of them: what is left goes on meanwhile."""
+        clients = self._clients()
+        if clients and self._random.random() < 1 / 3:
+            return [self._random.choice(clients)]
         # Some change their session, and all keep the variable.
         processes = sorted(owner.processes(owner.VARIABLE, owner.me()))
         if not processes:

@@ -1,8 +1,8 @@
-"""Runs: the same checks on the same server, calmly and under chaos, and what differs."""
+"""Runs: the same checks on the same servers, calmly and under chaos, and what differs."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,9 @@ from conformance.backends.process import ProcessBackend
 from conformance.clauses import Clause
 from conformance.runner import EXIT_INTERRUPTED, Plan, Runner
 from tests.chaos.pauses import Pauses
+
+#: What each check said, by server and check.
+Judged = dict[str, dict[str, dict[str, Any]]]
 
 
 class Quiet:
@@ -25,7 +28,7 @@ class Quiet:
 
 
 class ShakenRunner(Runner):
-    """A runner whose clients and servers are delayed at random."""
+    """A runner whose clients and servers are late at random."""
 
     def __init__(self, plan: Plan, writer: results.Writer, seed: int) -> None:
         super().__init__(plan, writer, Quiet())
@@ -33,12 +36,42 @@ class ShakenRunner(Runner):
 
     def run(self) -> int:
         """Run every check as `Runner` does, under chaos."""
-        with Pauses(self._seed, lambda: [worker.pid for worker in self._workers]):
+        with Pauses(self._seed, lambda: [worker.pid for worker in list(self._workers)]):
             return super().run()
 
     def _command(self, server: registry.Server, events: int) -> list[str]:
         command = super()._command(server, events)
         return [*command, "-p", "tests.chaos.plugin", f"--chaos-seed={self._seed}"]
+
+
+def judge(
+    servers: Sequence[registry.Server],
+    checks: Sequence[Clause],
+    directory: Path,
+    seed: int | None = None,
+) -> Judged:
+    """Run checks on servers, all of them side by side.
+
+    :param directory: where the results document is written.
+    :param seed: of the chaos; None for none.
+    """
+    ids = [check.id for check in checks]
+    plan = Plan(
+        servers,
+        checks,
+        ProcessBackend(),
+        jobs=len(servers),
+        only={server.name: ids for server in servers},
+    )
+    writer = results.Writer(directory)
+    runner = Runner(plan, writer, Quiet()) if seed is None else ShakenRunner(plan, writer, seed)
+    if runner.run() == EXIT_INTERRUPTED:
+        raise KeyboardInterrupt
+    judged: Judged = {}
+    for server in results.load(writer.path)["servers"]:
+        assert server["error"] is None, f"{server['name']}, seed {seed}: {server['error']}"
+        judged[server["name"]] = {check["id"]: check for check in server["checks"]}
+    return judged
 
 
 @dataclass(frozen=True)
@@ -52,50 +85,27 @@ class Difference:
     shaken: dict[str, Any]
 
     def __str__(self) -> str:
-        lines = [f"{self.server} {self.id}, seed {self.seed}:"]
+        lines = [f"{self.server} {self.id}"]
         for how, check in (("calm", self.calm), ("chaos", self.shaken)):
             message = check["message"].strip() or "(no message)"
             lines.append(f"  {how}: {check['verdict']}: " + message.replace("\n", "\n    "))
+        lines.append(
+            f"  again: python -m tests.chaos {self.server} --seed {self.seed} -k {self.id}"
+        )
         return "\n".join(lines)
 
 
-def judge(
-    server: registry.Server, checks: Sequence[Clause], directory: Path, seed: int | None = None
-) -> dict[str, dict[str, Any]]:
-    """What the checks say of a server, by their ids.
-
-    :param directory: where the results document is written.
-    :param seed: of the chaos; None for none.
-    """
-    plan = Plan(
-        [server], checks, ProcessBackend(), only={server.name: [each.id for each in checks]}
-    )
-    writer = results.Writer(directory)
-    runner = Runner(plan, writer, Quiet()) if seed is None else ShakenRunner(plan, writer, seed)
-    if runner.run() == EXIT_INTERRUPTED:
-        raise KeyboardInterrupt
-    document = results.load(writer.path)
-    [found] = document["servers"]
-    assert found["error"] is None, f"{server.name}, seed {seed}: {found['error']}"
-    return {check["id"]: check for check in found["checks"]}
-
-
-def differences(
-    server: registry.Server,
-    seed: int,
-    calm: dict[str, dict[str, Any]],
-    shaken: dict[str, dict[str, Any]],
-) -> list[Difference]:
+def differences(calm: Judged, shaken: Judged, seed: int) -> Iterator[Difference]:
     """The checks whose verdict is not the same."""
-    assert calm.keys() == shaken.keys()
-    return [
-        Difference(server.name, identity, seed, check, shaken[identity])
-        for identity, check in calm.items()
-        if _verdict(check) != _verdict(shaken[identity])
-    ]
+    for server, checks in calm.items():
+        assert checks.keys() == shaken[server].keys()
+        for identity, check in checks.items():
+            if _verdict(check) != _verdict(shaken[server][identity]):
+                yield Difference(server, identity, seed, check, shaken[server][identity])
 
 
 def _verdict(check: dict[str, Any]) -> str:
+    """The verdict; of a check that is listed as varying, what it is listed as."""
     expectation = check["expectation"]
     if expectation is not None and expectation["varies"] and check["verdict"] == "pass":
         return "deviation"
