@@ -33,9 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     with tempfile.TemporaryDirectory() as scratch:
         for server in servers:
             directory = (arguments.results or Path(scratch)) / server.name
-            calm = judge([server], checks, directory / "calm")
+            calm = judge([(server, checks)], directory / "calm")
             for seed in range(first, first + arguments.rounds):
-                shaken = judge([server], checks, directory / str(seed), seed)
+                shaken = judge([(server, checks)], directory / str(seed), seed)
                 found = list(differences(calm, shaken, seed))
                 print(f"{server.name}, seed {seed}: {len(found)} of {len(checks)} verdicts differ")
                 print(*found, sep="\n", flush=True)

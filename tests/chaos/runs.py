@@ -45,23 +45,22 @@ class ShakenRunner(Runner):
 
 
 def judge(
-    servers: Sequence[registry.Server],
-    checks: Sequence[Clause],
+    chosen: Sequence[tuple[registry.Server, Sequence[Clause]]],
     directory: Path,
     seed: int | None = None,
 ) -> Judged:
     """Run checks on servers, all of them side by side.
 
+    :param chosen: the servers, and the checks of each.
     :param directory: where the results document is written.
     :param seed: of the chaos; None for none.
     """
-    ids = [check.id for check in checks]
     plan = Plan(
-        servers,
-        checks,
+        [server for server, _ in chosen],
+        [check for _, checks in chosen for check in checks],
         ProcessBackend(),
-        jobs=len(servers),
-        only={server.name: ids for server in servers},
+        jobs=len(chosen),
+        only={server.name: [check.id for check in checks] for server, checks in chosen},
     )
     writer = results.Writer(directory)
     runner = Runner(plan, writer, Quiet()) if seed is None else ShakenRunner(plan, writer, seed)
