@@ -4,7 +4,8 @@ A check that waits for a time, where it could wait for a fact, passes on an idle
 on a busy one. This makes busy machines: the same checks are run on the same server calmly and under
 chaos, and the verdicts have to be identical.
 
-    python -m tests.chaos waitress gunicorn-gthread             the whole suite, each of them twice
+    python -m tests.chaos waitress gunicorn-gthread             the whole suite, one by one
+    python -m tests.chaos waitress --timely                     mostly checks with a time in them
     python -m tests.chaos waitress --seed 7 --rounds 3 -k load  under chaos of the seeds 7, 8 and 9
 
 It prints each check whose verdict differs, with both messages, and exits 1. What is late:
@@ -19,5 +20,5 @@ A seed decides when something is late, and how late; what is at work at that mom
 a seed that made a difference is likely to make it again, and not certain.
 
 What a server itself does after a time (it gives up a connection without a byte after some seconds,
-say) comes as it would: every delay is far below that. Where it is not, `TIMED` in `runs` says so.
+say) comes as it would: every delay is far below that.
 """
