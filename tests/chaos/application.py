@@ -28,7 +28,8 @@ def late(application: WSGIApplication, seed: str) -> WSGIApplication:
                 perhaps()
                 return write(data)
 
-            return write_late
+            # Some give none, against PEP 3333, and there is a check of that.
+            return write_late if callable(write) else write
 
         environ["wsgi.input"] = _Input(environ["wsgi.input"], perhaps)
         perhaps()
@@ -53,9 +54,12 @@ class _Blocks:
         self._perhaps = perhaps
 
     def __iter__(self) -> Iterator[bytes]:
-        for block in self._blocks:
-            self._perhaps()
-            yield block
+        # An `__iter__` that fails does so when it is called, as without this.
+        return map(self._late, self._blocks)
+
+    def _late(self, block: bytes) -> bytes:
+        self._perhaps()
+        return block
 
     def close(self) -> None:
         self._perhaps()

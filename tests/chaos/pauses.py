@@ -18,7 +18,7 @@ from conformance.backends import owner
 #: Seconds that a pause takes, from and to.
 PAUSE_S = (0.02, 0.4)
 #: Seconds between two of them, where there is one client.
-GAP_S = (0.02, 0.8)
+GAP_S = (0.01, 0.6)
 
 
 class Pauses:

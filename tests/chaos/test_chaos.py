@@ -7,7 +7,7 @@ import random
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -198,3 +198,20 @@ def test_what_differs_is_told_and_the_exit_status(
         assert f"calm: {calm['verdict']}: it is {calm['verdict']}" in printed
         assert f"chaos: {shaken['verdict']}: it is {shaken['verdict']}" in printed
         assert "python -m tests.chaos waitress --seed 7 -k area/check" in printed
+
+
+def test_what_a_server_and_an_application_do_wrong_stays_wrong() -> None:
+    class Failing:
+        def __iter__(self) -> Iterator[bytes]:
+            raise LookupError
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        assert start_response("200 OK", []) is None
+        return Failing()
+
+    Failing.__module__ = "reference_app.areas.of_a_test"
+    environ: WSGIEnvironment = {"wsgi.input": io.BytesIO()}
+    blocks = late(application, "a seed")(environ, lambda *_: None)  # type: ignore[arg-type]
+    assert not isinstance(blocks, Failing)
+    with pytest.raises(LookupError):
+        iter(blocks)
