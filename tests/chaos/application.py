@@ -28,10 +28,13 @@ def late(application: WSGIApplication, seed: str) -> WSGIApplication:
                 perhaps()
                 return write(data)
 
-            # Some give none, against PEP 3333, and there is a check of that.
+            # Some servers give none, likewise.
             return write_late if callable(write) else write
 
-        environ["wsgi.input"] = _Input(environ["wsgi.input"], perhaps)
+        stream = environ["wsgi.input"]
+        # Against PEP 3333 some cannot be iterated over, and there is a check of that.
+        make = _IterableInput if hasattr(stream, "__iter__") else _Input
+        environ["wsgi.input"] = make(stream, perhaps)
         perhaps()
         blocks = application(environ, start)
         return _Blocks(blocks, perhaps) if _is_free(blocks) else blocks
@@ -83,6 +86,8 @@ class _Input:
 
         return late
 
+
+class _IterableInput(_Input):
     def __iter__(self) -> Iterator[bytes]:
         self._perhaps()
         return iter(self._stream)

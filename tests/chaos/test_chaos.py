@@ -207,10 +207,11 @@ def test_what_a_server_and_an_application_do_wrong_stays_wrong() -> None:
 
     def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         assert start_response("200 OK", []) is None
+        assert not hasattr(environ["wsgi.input"], "__iter__")
         return Failing()
 
     Failing.__module__ = "reference_app.areas.of_a_test"
-    environ: WSGIEnvironment = {"wsgi.input": io.BytesIO()}
+    environ: WSGIEnvironment = {"wsgi.input": object()}
     blocks = late(application, "a seed")(environ, lambda *_: None)  # type: ignore[arg-type]
     assert not isinstance(blocks, Failing)
     with pytest.raises(LookupError):
