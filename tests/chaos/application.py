@@ -18,7 +18,7 @@ def late(application: WSGIApplication, seed: str) -> WSGIApplication:
     numbers = itertools.count()
 
     def middleware(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        perhaps = Delays(f"{seed} {next(numbers)}", 0.1, 0.1, 4).perhaps
+        perhaps = Delays(f"{seed} {next(numbers)}", 0.15, 0.3, 4).perhaps
 
         def start(*args: Any, **kwargs: Any) -> Callable[[bytes], object]:
             perhaps()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import random
 import time
 
+#: The shortest delay, as a share of the longest.
+SHORTEST = 1 / 300
+
 
 class Delays:
     """The delays of one check, or of one request.
 
     :param seed: decides which steps are late, and how late.
     :param share: of the steps that are late.
-    :param longest_s: seconds; most delays are far shorter.
+    :param longest_s: seconds; there are as many delays of 1 to 10 ms as of 10 to 100 ms.
     :param most: how many steps are late at most: some checks have ten thousand.
     """
 
@@ -26,4 +29,4 @@ class Delays:
         if self._left and self._random.random() < self._share:
             self._left -= 1
             # By its name in the module: some servers put another function there.
-            time.sleep(self._longest_s * self._random.random() ** 4)
+            time.sleep(self._longest_s * SHORTEST ** self._random.random())

@@ -39,7 +39,7 @@ class _Late:
 
     def pytest_runtest_setup(self, item: pytest.Item) -> None:
         """Each check has delays of its own, so that it can be run alone and has the same ones."""
-        self._delays = Delays(f"{self._seed} {item.nodeid}", 0.2, 0.25, 8)
+        self._delays = Delays(f"{self._seed} {item.nodeid}", 0.15, 0.3, 8)
 
     def pytest_unconfigure(self) -> None:
         """Leave everything as it was, for whoever runs pytest in a process of its own."""
