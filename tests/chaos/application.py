@@ -28,11 +28,11 @@ def late(application: WSGIApplication, seed: str) -> WSGIApplication:
                 perhaps()
                 return write(data)
 
-            # Some servers give none, likewise.
+            # Against PEP 3333 some servers give none, and there is a check of that.
             return write_late if callable(write) else write
 
         stream = environ["wsgi.input"]
-        # Against PEP 3333 some cannot be iterated over, and there is a check of that.
+        # Likewise, some cannot be iterated over.
         make = _IterableInput if hasattr(stream, "__iter__") else _Input
         environ["wsgi.input"] = make(stream, perhaps)
         perhaps()
