@@ -33,7 +33,7 @@ def late(application: WSGIApplication, seed: str) -> WSGIApplication:
 
         stream = environ["wsgi.input"]
         # Likewise, some cannot be iterated over.
-        make = _IterableInput if hasattr(stream, "__iter__") else _Input
+        make = _Input if hasattr(stream, "__iter__") else _Late
         environ["wsgi.input"] = make(stream, perhaps)
         perhaps()
         blocks = application(environ, start)
@@ -51,43 +51,38 @@ def _is_free(blocks: Iterable[bytes]) -> bool:
     return isinstance(blocks, GeneratorType) or (ours and not hasattr(blocks, "__len__"))
 
 
-class _Blocks:
-    def __init__(self, blocks: Iterable[bytes], perhaps: Callable[[], None]) -> None:
-        self._blocks = blocks
-        self._perhaps = perhaps
+class _Late:
+    """An object some of whose methods are late; it has those that the object has, and no others."""
 
-    def __iter__(self) -> Iterator[bytes]:
-        # An `__iter__` that fails does so when it is called, as without this.
-        return map(self._late, self._blocks)
-
-    def _late(self, block: bytes) -> bytes:
-        self._perhaps()
-        return block
-
-    def close(self) -> None:
-        self._perhaps()
-        if hasattr(self._blocks, "close"):
-            self._blocks.close()
-
-
-class _Input:
-    def __init__(self, stream: Any, perhaps: Callable[[], None]) -> None:
-        self._stream = stream
+    def __init__(self, late: Any, perhaps: Callable[[], None]) -> None:
+        self._itself = late
         self._perhaps = perhaps
 
     def __getattr__(self, name: str) -> Any:
-        found = getattr(self._stream, name)
-        return self._late(found) if name.startswith("read") else found
+        found = getattr(self._itself, name)
+        if name != "close" and not name.startswith("read"):
+            return found
 
-    def _late(self, read: Callable[..., bytes]) -> Callable[..., bytes]:
-        def late(*args: Any, **kwargs: Any) -> bytes:
+        def late(*args: Any, **kwargs: Any) -> Any:
             self._perhaps()
-            return read(*args, **kwargs)
+            return found(*args, **kwargs)
 
         return late
 
 
-class _IterableInput(_Input):
+class _Blocks(_Late):
+    def __iter__(self) -> Iterator[bytes]:
+        # Some servers close the iterator where they should close the iterable.
+        iterator = iter(self._itself)
+        return self if iterator is self._itself else _Blocks(iterator, self._perhaps)
+
+    def __next__(self) -> bytes:
+        block: bytes = next(self._itself)
+        self._perhaps()
+        return block
+
+
+class _Input(_Late):
     def __iter__(self) -> Iterator[bytes]:
         self._perhaps()
-        return iter(self._stream)
+        return iter(self._itself)

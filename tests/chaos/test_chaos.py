@@ -214,5 +214,26 @@ def test_what_a_server_and_an_application_do_wrong_stays_wrong() -> None:
     environ: WSGIEnvironment = {"wsgi.input": object()}
     blocks = late(application, "a seed")(environ, lambda *_: None)  # type: ignore[arg-type]
     assert not isinstance(blocks, Failing)
+    assert not hasattr(blocks, "close")
     with pytest.raises(LookupError):
         iter(blocks)
+
+
+def test_what_a_server_closes_is_closed() -> None:
+    closed = []
+
+    def application(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            yield b"one"
+            yield b"two"
+        finally:
+            closed.append(True)
+
+    environ: WSGIEnvironment = {"wsgi.input": io.BytesIO()}
+    blocks: Any = late(application, "a seed")(environ, lambda *_: lambda data: None)
+    # One that closes the iterator and not the iterable: they are the same in a generator.
+    iterator = iter(blocks)
+    assert next(iterator) == b"one"
+    iterator.close()
+    assert closed == [True]
+    assert list(blocks) == []
