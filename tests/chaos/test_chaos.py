@@ -23,7 +23,7 @@ from conformance.clauses import clause_of
 from tests.chaos import __main__ as command
 from tests.chaos import delays, hasty, plugin
 from tests.chaos.application import late
-from tests.chaos.choice import choose, has_time
+from tests.chaos.choice import LEFT_OUT, choose, has_time
 from tests.chaos.pauses import Pauses
 from tests.chaos.runs import differences, judge
 
@@ -58,6 +58,7 @@ def test_the_choice_has_every_area_and_whatever_waits_for_a_time() -> None:
     timed = {check.id for check in checks if has_time(check)}
     # By a constant of its own, by that of a helper, and by that of a helper's helper.
     assert {"http/response/date-moves", "wsgi/input/in-pieces/read"} <= timed <= chosen
+    assert LEFT_OUT in {check.id for check in checks} - chosen - timed
     assert len(chosen) < len(checks) / 5
 
 
