@@ -308,16 +308,23 @@ def test_half_closed(
 
     The application takes its time, and the end comes while it is at work.
     """
+    query, method = f"key={key}", "POST" if body else "GET"
     with wire.connect() as connection:
-        connection.request("POST" if body else "GET", f"/wsgi/slow?key={key}", body=body or None)
         if capabilities.concurrency == 1:
+            connection.request(method, f"/wsgi/slow?{query}", body=body or None)
             # Nobody can be asked whether it has begun.
             time.sleep(AT_WORK_S)
+            connection.shutdown_write()
         else:
+            query += f"&patience={wire.time_limit_s * 0.8}"
+            connection.request(method, f"/wsgi/slow?{query}", body=body or None)
             client.journal(key)
-        connection.shutdown_write()
+            connection.shutdown_write()
+            # By then the end has been seen, if anybody looks.
+            alive(wire)
+            wire.ask("GET", f"/wsgi/release?{query}")
         found = answers(connection)
-    assert [read_json(response)["query"] for response in found] == [f"key={key}"]
+    assert [read_json(response)["query"] for response in found] == [query]
 
 
 # Expect

@@ -9,7 +9,17 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 from wsgiref.util import request_uri
 
-from reference_app.areas.protocol.core import OK, TEXT, answer_json, argument, at, named, note
+from reference_app.areas import journal
+from reference_app.areas.protocol.core import (
+    OK,
+    TEXT,
+    answer_json,
+    argument,
+    at,
+    named,
+    note,
+    patience,
+)
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIEnvironment
@@ -70,10 +80,13 @@ def echo(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 
 @at("slow")
 def slow(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Read the body and take a while before the answer."""
+    """Read the body and take a while before the answer, or until another request lets it go."""
     read_body(environ)
     note(environ, "called")
-    time.sleep(SLOW_S)
+    if argument(environ, "patience", ""):
+        journal.meet(argument(environ, "key"), 2, patience(environ))
+    else:
+        time.sleep(SLOW_S)
     return answer_json(start_response, {"query": environ.get("QUERY_STRING", "")})
 
 
