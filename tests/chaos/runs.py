@@ -39,8 +39,8 @@ class ShakenRunner(Runner):
         with Pauses(self._seed, lambda: [worker.pid for worker in list(self._workers)]):
             return super().run()
 
-    def _command(self, server: registry.Server, events: int) -> list[str]:
-        command = super()._command(server, events)
+    def _command(self, state: Any, events: int) -> list[str]:
+        command = super()._command(state, events)
         return [*command, "-p", "tests.chaos.plugin", f"--chaos-seed={self._seed}"]
 
 
