@@ -185,7 +185,7 @@ def write(
                     out.write(f"{',' if position else ''}\n{json.dumps(check)}")
                 out.write(f"\n]}}{',' if number < len(servers) else ''}\n")
             out.write("]}\n")
-        written = _by_lines(unfinished)
+        written = open_document(unfinished)
         os.replace(unfinished, path)
         return written
     finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
@@ -207,7 +208,7 @@ def _pair_in_markdown(compared: Pair) -> list[str]:
         for change in told:
             shown = [line for line, _ in _both(change)]
             lines += [
-                f"<details><summary>{change.id}</summary>",
+                f"<details><summary>{markup.html_code(change.id)}</summary>",
                 "",
                 *markup.block(shown),
                 "</details>",
@@ -218,7 +219,7 @@ def _pair_in_markdown(compared: Pair) -> list[str]:
         for difference in compared.differences:
             lines += _difference_in_markdown(difference)
     for reason, identities in _by_reason(compared.not_asked):
-        names = ", ".join(f"`{identity}`" for identity in identities)
+        names = ", ".join(map(markup.code, identities))
         lines += [f"Not asked of {markup.text(reason)}: {names}.", ""]
     return lines
 
@@ -241,7 +242,8 @@ def change_row(change: Change) -> str:
 
 
 def _difference_in_markdown(difference: Difference) -> list[str]:
-    summary_line = f"<details><summary>{difference.id} ({difference.check['level']})</summary>"
+    shown = f"{markup.html_code(difference.id)} ({html.escape(difference.check['level'])})"
+    summary_line = f"<details><summary>{shown}</summary>"
     return [summary_line, "", *markup.block(difference.lines, "diff"), "</details>", ""]
 
 
@@ -250,7 +252,8 @@ def _table_in_markdown(found: Sequence[Column]) -> list[str]:
     lines = [f"| check | level | {names} |", "|---" * (len(found) + 2) + "|"]
     for row in compare.rows(found):
         cells = " | ".join(outcome or "" for outcome in row.outcomes)
-        lines.append(f"| `{row.id}` | {row.check['level']} | {cells} |")
+        level = markup.text(row.check["level"])
+        lines.append(f"| {markup.code(row.id)} | {level} | {cells} |")
     return [*lines, ""]
 
 

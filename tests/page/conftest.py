@@ -25,7 +25,8 @@ expect.set_options(timeout=TIMEOUT)
 Open = Callable[..., Page]
 
 
-@pytest.fixture(scope="session")
+# Not for longer: while Playwright is there no other test in this process can run an event loop.
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     executable = os.environ.get("CHROMIUM") or next(filter(None, map(shutil.which, _NAMES)), None)
     if executable is None:
