@@ -32,7 +32,12 @@ RESTS_ON: tuple[tuple[str, str], ...] = (
 
 def matches(pattern: str, identity: str) -> re.Match[str] | None:
     """Whether a pattern is of that check; its group is what the star stands for."""
-    return re.fullmatch(re.escape(pattern).replace(r"\*", "(.+)"), identity)
+    return _compiled(pattern).fullmatch(identity)
+
+
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(re.escape(pattern).replace(r"\*", "(.+)"))
 
 
 @cache

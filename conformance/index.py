@@ -8,15 +8,18 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 import requests
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import InvalidWheelFilename, parse_wheel_filename
 from packaging.version import InvalidVersion, Version
-from pypi_simple import PYPI_SIMPLE_ENDPOINT, DistributionPackage, NoSuchProjectError, PyPISimple
 
 from conformance.backends import BackendError
+
+if TYPE_CHECKING:
+    from pypi_simple import DistributionPackage
 
 #: Seconds for one answer of the index.
 _TIME_LIMIT_S = 30.0
@@ -52,6 +55,9 @@ def releases(project: str) -> tuple[Release, ...]:
 
     :raises BackendError: the index cannot be reached, or has no such distribution.
     """
+    # Imported here: it takes a fifth of a second, and every process with checks would wait for it.
+    from pypi_simple import PYPI_SIMPLE_ENDPOINT, NoSuchProjectError, PyPISimple
+
     endpoint = next(filter(None, map(os.environ.get, _VARIABLES)), PYPI_SIMPLE_ENDPOINT)
     try:
         with PyPISimple(endpoint) as index:

@@ -38,7 +38,7 @@ EXIT_INTERRUPTED = 130
 STOP_LIMIT_S = 20.0
 #: How many modules of a server's checks there have to be left for each process that takes them.
 #: To start one more takes about two seconds of a processor.
-WORTH_ONE_MORE = 6
+WORTH_ONE_MORE = 10
 
 
 class Listener(Protocol):

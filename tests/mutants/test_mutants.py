@@ -93,8 +93,6 @@ def judge(
         *catalogue.PYTEST_ARGUMENTS,
         *sorted({check.module for check in checks() if check.id in mutant.breaks}),
         *("-q", "--tb=no", "--capture=no"),
-        # It collects garbage, ours too, ten times over, which takes as long as all the rest.
-        *("-p", "no:unraisableexception"),
         f"--wsgi-server={mutant.name}",
         f"--wsgi-compose={compose(directory, {mutant.name: mutant})}",
         f"--wsgi-expectations={directory}",
