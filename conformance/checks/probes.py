@@ -100,6 +100,18 @@ def exchange(wire: Wire, *data: bytes) -> list[Response]:
         return answers(connection)
 
 
+def _soon_answered(wire: Wire) -> bool:
+    quick = Wire(wire.address, time_limit_s=OTHERS_S)
+    try:
+        alive(quick)
+        alive(quick)
+    except PeerError:
+        return False
+    finally:
+        quick.close()
+    return True
+
+
 @cache
 def _turns_to_others(address: tuple[str, int], half: bytes) -> bool:
     # One thread may look after many connections, until it has all that it calls the application
@@ -107,12 +119,11 @@ def _turns_to_others(address: tuple[str, int], half: bytes) -> bool:
     wire = Wire(address, time_limit_s=OTHERS_S)
     try:
         wire.connect().send(half)
-        alive(wire)
+        return _soon_answered(wire)
     except PeerError:
         return False
     finally:
         wire.close()
-    return True
 
 
 def others_answered(wire: Wire, capabilities: Capabilities, *, head: bool = False) -> bool:
@@ -122,9 +133,11 @@ def others_answered(wire: Wire, capabilities: Capabilities, *, head: bool = Fals
 
     :param head: whether what came before them is a part of a head, and not of a body.
     """
-    half = NEXT[:-2] if head else request("POST /wsgi/echo HTTP/1.1", "Content-Length: 1")
-    if capabilities.concurrency == 1 and not _turns_to_others(wire.address, half):
-        return False
+    if capabilities.concurrency == 1:
+        half = NEXT[:-2] if head else request("POST /wsgi/echo HTTP/1.1", "Content-Length: 1")
+        # Tried once, because it takes a second where it does so not; and anew each time, because a
+        # container's port may let the second connection overtake the first.
+        return _turns_to_others(wire.address, half) and _soon_answered(wire)
     alive(wire)
     alive(wire)
     return True

@@ -14,6 +14,7 @@ import pytest
 
 from conformance.acts import Stage, stopping
 from conformance.capabilities import Capabilities
+from conformance.checks import probes
 from conformance.checks.probes import NEXT, SETTLE_LOOKS, comes, others_answered, settled
 from conformance.client import Wire
 from conformance.client.http import Client
@@ -68,6 +69,13 @@ def test_others_are_asked_where_they_are_answered(
         assert others_answered(wire, ONE, head=head) is side_by_side
         connection.send(NEXT[-2:])
         assert connection.receive().status == 200
+
+
+def test_who_answered_others_once_by_chance_is_not_waited_for(
+    wire: Wire, server: HTTPServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(probes, "_turns_to_others", lambda *_: True)
+    test_others_are_asked_where_they_are_answered(wire, server, head=False)
 
 
 def test_an_answer_that_comes_is_not_missed(wire: Wire) -> None:
