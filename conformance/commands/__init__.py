@@ -23,7 +23,7 @@ from conformance.runner import Plan, Runner
 #: Where results are, unless something else is said.
 RESULTS = Path("results")
 #: Pytest processes side by side. They wait more than they compute, hence more than processors.
-DEFAULT_JOBS = (os.cpu_count() or 2) * 3
+DEFAULT_JOBS = (os.cpu_count() or 2) * 4
 
 
 class UsageError(Exception):
@@ -92,7 +92,7 @@ def add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
         metavar="N",
         type=positive,
         default=DEFAULT_JOBS,
-        help="deployments judged side by side, on each engine (default: three for each processor)",
+        help="deployments judged side by side, on each engine (default: four for each processor)",
     )
     parser.add_argument(
         "--engine",
