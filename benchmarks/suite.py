@@ -65,7 +65,7 @@ def row(directory: Path) -> list[str]:
         f"{document.run['cpu_s']:.1f}",
         f"{document.run['duration_s'] / bound:.2f}",
         str(document.run["memory_mb"]),
-        str(max(server["memory_mb"] for server in document.servers)),
+        str(max(server.get("memory_mb", 0) for server in document.servers)),
         *(f"{size:.1f}" for size in sizes),
     ]
 

@@ -30,10 +30,11 @@ class Queue:
     """
 
     def __init__(self, modules: Iterable[str]) -> None:
-        records = b"".join(module.encode().ljust(_RECORD) for module in modules)
-        assert len(records) <= _CAPACITY
+        names = [module.encode() for module in modules]
+        assert max(map(len, names), default=0) <= _RECORD
+        assert len(names) * _RECORD <= _CAPACITY
         self.reading, writing = os.pipe()
-        os.write(writing, records)
+        os.write(writing, b"".join(name.ljust(_RECORD) for name in names))
         os.close(writing)
 
     def __len__(self) -> int:
@@ -74,7 +75,7 @@ class Taker:
             modules.setdefault(module_of(item), []).append(item)
         for module in take(self._reading):
             began = time.monotonic()
-            items = modules.get(module, [])
+            items = modules[module]
             for item, following in zip(items, [*items[1:], None], strict=True):
                 item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
                 if session.shouldstop:

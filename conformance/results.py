@@ -74,9 +74,11 @@ class Writer:
             file.flush()
         self.verdicts.setdefault(server, Counter())[check["verdict"]] += 1
 
-    def checks(self, server: str) -> Iterator[dict[str, Any]]:
-        """What is kept of a server so far."""
-        return _kept_of(self._parts, server)
+    def checks(
+        self, server: str, ranks: Mapping[str, int] | None = None
+    ) -> Iterator[dict[str, Any]]:
+        """What is kept of a server so far: in the order of these ranks, or else as it came."""
+        return _kept_of(self._parts, server, ranks)
 
     def outline(self, run: dict[str, Any], servers: list[dict[str, Any]]) -> None:
         """Keep what the document is to say of the run if nothing is heard of it any more.
@@ -102,7 +104,7 @@ class Writer:
         self._close()
         with self._kept():
             ranks = {identity: rank for rank, identity in enumerate(order)}
-            checks = functools.partial(_kept_of, self._parts, ranks=ranks)
+            checks = functools.partial(self.checks, ranks=ranks)
             self.document = write(self.path, run, servers, checks, self._parts)
         shutil.rmtree(self._parts, ignore_errors=True)
 

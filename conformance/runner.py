@@ -37,7 +37,7 @@ EXIT_INTERRUPTED = 130
 #: Seconds that a pytest process gets to stop its deployment before it is ended by force.
 STOP_LIMIT_S = 20.0
 #: How many modules of a server's checks there have to be left for each process that takes them.
-#: To start one more takes about two seconds of a processor.
+#: To start one more takes about a second of a processor, and what its server needs to start.
 WORTH_ONE_MORE = 10
 
 
@@ -98,6 +98,16 @@ class _State:
         """A process for this server has spent so long in a phase."""
         self.phases[phase] = self.phases.get(phase, 0.0) + seconds
 
+    def used(self) -> dict[str, Any]:
+        """What its processes used, as far as they have told: those that were killed have not."""
+        if not self.memory_mb:
+            return {}
+        return {
+            "cpu_s": round(self.cpu_s, 3),
+            "memory_mb": self.memory_mb,
+            "longest_s": self.longest_s,
+        }
+
     @property
     def late(self) -> bool:
         """Whether it would be through sooner if one more process took some of its checks."""
@@ -120,9 +130,7 @@ class _State:
             "capabilities": self.server.capabilities.as_json(),
             "error": self.error,
             "phases": {name: round(seconds, 3) for name, seconds in self.phases.items()},
-            "cpu_s": round(self.cpu_s, 3),
-            "memory_mb": self.memory_mb,
-            "longest_s": self.longest_s,
+            **self.used(),
         }
 
 

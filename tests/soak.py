@@ -20,9 +20,10 @@ import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from conformance.results import Document, open_document
+from conformance.verdicts import EXIT_USAGE
+from tests.chaos.runs import verdict
 
 #: How often each verdict was found, by server and check.
 Counts = dict[str, dict[str, dict[str, int]]]
@@ -56,18 +57,15 @@ def count(document: Document, counts: Counts) -> list[str]:
         checks = counts.setdefault(server["name"], {})
         for check in document.checks(server["name"]):
             before = checks.setdefault(check["id"], {})
-            if before and check["verdict"] not in before and not _varies(check):
+            now = verdict(check)
+            if before and now not in before:
                 message = check["message"].strip().partition("\n")[0]
                 found.append(
-                    f"{server['name']} {check['id']}: {check['verdict']}, before that "
+                    f"{server['name']} {check['id']}: {now}, before that "
                     f"{json.dumps(before)}: {message}"
                 )
-            before[check["verdict"]] = before.get(check["verdict"], 0) + 1
+            before[now] = before.get(now, 0) + 1
     return found
-
-
-def _varies(check: dict[str, Any]) -> bool:
-    return bool((check["expectation"] or {}).get("varies"))
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -84,6 +82,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         for number in range(1, arguments.rounds + 1):
             began = time.monotonic()
             done = subprocess.run([*command, "--results", scratch], stdout=subprocess.DEVNULL)
+            if done.returncode == EXIT_USAGE:
+                # What is wrong has been said.
+                return EXIT_USAGE
             document = open_document(Path(scratch))
             found = count(document, counts)
             differ += len(found)

@@ -135,8 +135,8 @@ def others_answered(wire: Wire, capabilities: Capabilities, *, head: bool = Fals
     """
     if capabilities.concurrency == 1:
         half = NEXT[:-2] if head else request("POST /wsgi/echo HTTP/1.1", "Content-Length: 1")
-        # Tried once, because it takes a second where it does so not; and anew each time, because a
-        # container's port may let the second connection overtake the first.
+        # That it does not takes a second to find out, once. That it does is not believed for good:
+        # at a container's port the second connection may overtake the first.
         return _turns_to_others(wire.address, half) and _soon_answered(wire)
     alive(wire)
     alive(wire)

@@ -48,8 +48,10 @@ def write(document: Document, console: Console) -> None:
     for server in sorted(document.servers, key=total_s, reverse=True):
         phases = server.get("phases", {})
         cells = "".join(f"{phases.get(phase, 0.0):9.1f}" for phase in PHASES)
-        cells += f"{total_s(server):9.1f}{server.get('cpu_s', 0.0):9.1f}"
-        _print(console, f"{server['name']:<{width}}{cells}{server.get('memory_mb', 0):6}")
+        cells += f"{total_s(server):9.1f}"
+        if "cpu_s" in server:
+            cells += f"{server['cpu_s']:9.1f}{server['memory_mb']:6}"
+        _print(console, f"{server['name']:<{width}}{cells}")
     checks = (
         (check["duration_s"], server["name"], check["id"])
         for server in document.servers
@@ -77,7 +79,9 @@ def _as_a_whole(document: Document) -> str:
         text += " without that of the servers"
     ratio = run["duration_s"] / max(bound, 0.001)
     text += f"; at the least {bound:.1f} s, of which this is {ratio:.2f} times"
-    return f"{text}; {run['memory_mb']} MB of memory beside those"
+    if "memory_mb" in run:
+        text += f"; {run['memory_mb']} MB of memory beside those"
+    return text
 
 
 def _print(console: Console, text: str, style: str = "") -> None:

@@ -12,19 +12,10 @@ from conformance.backends.process import ProcessBackend
 from conformance.clauses import Clause
 from conformance.runner import EXIT_INTERRUPTED, Plan, Runner
 from tests.chaos.pauses import Pauses
+from tests.listening import Quiet
 
 #: What each check said, by server and check.
 Judged = dict[str, dict[str, dict[str, Any]]]
-
-
-class Quiet:
-    """A listener that only listens."""
-
-    def preparing(self, servers: Sequence[registry.Server], backend: str) -> None: ...
-    def running(self, server: registry.Server, version: str | None) -> None: ...
-    def checked(self, server: registry.Server, check: dict[str, Any]) -> None: ...
-    def done(self, server: registry.Server, error: str | None) -> None: ...
-    def left(self, reason: str) -> None: ...
 
 
 class ShakenRunner(Runner):
@@ -99,11 +90,11 @@ def differences(calm: Judged, shaken: Judged, seed: int) -> Iterator[Difference]
     for server, checks in calm.items():
         assert checks.keys() == shaken[server].keys()
         for identity, check in checks.items():
-            if _verdict(check) != _verdict(shaken[server][identity]):
+            if verdict(check) != verdict(shaken[server][identity]):
                 yield Difference(server, identity, seed, check, shaken[server][identity])
 
 
-def _verdict(check: dict[str, Any]) -> str:
+def verdict(check: dict[str, Any]) -> str:
     """The verdict; of a check that is listed as varying, what it is listed as."""
     expectation = check["expectation"]
     if expectation is not None and expectation["varies"] and check["verdict"] == "pass":

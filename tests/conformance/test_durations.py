@@ -44,7 +44,7 @@ def test_where_the_time_went() -> None:
     assert printed(document(*servers(), **ONE_RUN)) == [
         "",
         "seconds  collect    start   checks     stop    total      CPU    MB",
-        "slow         1.0      1.0     10.0      0.0     12.0      0.0     0",
+        "slow         1.0      1.0     10.0      0.0     12.0",
         "quick        0.5      0.2      3.0      0.2      4.0      2.5    99",
         "",
         "the 3 longest checks",

@@ -6,11 +6,12 @@ import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from conformance import catalogue, cli, results
-from conformance.queue import Queue, take
+from conformance.queue import Queue, Taker, take
 
 #: Checks of many modules that take little time.
 CHECKS = "routing or session or request"
@@ -25,6 +26,14 @@ def test_each_name_is_taken_once_and_the_first_first() -> None:
         found = [name for taken in pool.map(lambda _: list(take(queue.reading)), range(4))
                  for name in taken]  # fmt: skip
     assert (sorted(found), len(queue)) == (sorted(names[2:]), 0)
+    queue.close()
+
+
+def test_a_module_that_was_not_collected_is_a_fault_of_the_harness() -> None:
+    queue = Queue(["nowhere"])
+    session = Mock(spec=pytest.Session, items=[], testsfailed=0)
+    with pytest.raises(KeyError, match="nowhere"):
+        Taker(queue.reading).pytest_runtestloop(session)
     queue.close()
 
 

@@ -22,6 +22,7 @@ from conformance.backends.process import ProcessBackend
 from conformance.clauses import Clause
 from conformance.runner import Plan, Runner
 from conformance.verdicts import Verdict
+from tests.listening import Quiet
 from tests.mutants import MODULES, UNBROKEN, Mutant, load, table
 from tests.mutants.programs import FORKING, SUPERVISED
 
@@ -33,16 +34,6 @@ SHORT_LIMIT_S = 0.3
 #: How many servers share the checks that are run on one that does not answer. Each costs as much as
 #: two seconds of waiting, because it has all checks collected.
 SIDE_BY_SIDE = 16
-
-
-class Quiet:
-    """A listener that only listens."""
-
-    def preparing(self, servers: Sequence[registry.Server], backend: str) -> None: ...
-    def running(self, server: registry.Server, version: str | None) -> None: ...
-    def checked(self, server: registry.Server, check: dict[str, Any]) -> None: ...
-    def done(self, server: registry.Server, error: str | None) -> None: ...
-    def left(self, reason: str) -> None: ...
 
 
 class Interrupted:
