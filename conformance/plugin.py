@@ -3,18 +3,21 @@
     pytest -p conformance.plugin --pyargs conformance.checks --wsgi-server waitress
 
 One pytest process judges one deployment: it starts it, runs the checks, restarts it when a check
-has killed it, and stops it. `wsgi-conform run` starts such a process per server and reads what each
-says on a pipe, one JSON object a line (`--wsgi-events`). The plugin changes pytest's own outcome in
-the way of xfail: a listed deviation is expected to fail, a stale one fails by passing.
+has killed it, and stops it. `wsgi-conform run` has such processes forked from one that has
+collected the checks (`--wsgi-forks`), and reads what each says on a pipe, one JSON object a line
+(`--wsgi-events`). The plugin changes pytest's own outcome in the way of xfail: a listed deviation
+is expected to fail, a stale one fails by passing.
 """
 
 from __future__ import annotations
 
+import argparse
 import contextlib
+import importlib
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,7 +26,16 @@ from uuid import uuid4
 import pytest
 import requests
 
-from conformance import backends, dependencies, expectations, readiness, registry, releases, usage
+from conformance import (
+    backends,
+    dependencies,
+    expectations,
+    readiness,
+    registry,
+    releases,
+    usage,
+    workers,
+)
 from conformance.acts import ACTS, ActFailed, Performances, Stage
 from conformance.backends import BackendError, Deployment, StartError
 from conformance.backends.remote import RemoteBackend
@@ -34,6 +46,7 @@ from conformance.client.http import Client
 from conformance.client.wire import TIME_LIMIT_S
 from conformance.expectations import Expectation
 from conformance.queue import Taker, module_of
+from conformance.registry import Server
 from conformance.verdicts import EXIT_ERROR, Outcome, Verdict, judge
 
 #: Where the acts are, which are fixtures.
@@ -58,6 +71,7 @@ _clause = pytest.StashKey[Clause]()
 _result = pytest.StashKey[dict[str, Any]]()
 _recorder = pytest.StashKey[Recorder]()
 _run = pytest.StashKey["Run"]()
+_known = pytest.StashKey[dict[str, pytest.Item]]()
 _printed = pytest.StashKey[float]()
 
 #: What a peer does wrong: our own PeerError and a check's assert are both AssertionErrors.
@@ -80,14 +94,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--wsgi-owner", metavar="OWNER", help=_INTERNAL)
     group.addoption("--wsgi-events", metavar="FD", type=int, help=_INTERNAL)
     group.addoption("--wsgi-queue", metavar="FD", type=int, help=_INTERNAL)
+    group.addoption("--wsgi-forks", metavar="FD", type=int, help=_INTERNAL)
 
 
 class Run:
     """One deployment under the suite."""
 
-    def __init__(self, config: pytest.Config) -> None:
-        option = config.option
-        servers = registry.load(option.wsgi_compose)
+    def __init__(self, option: argparse.Namespace, servers: Sequence[Server]) -> None:
         self.server = releases.select(servers, [option.wsgi_server])[0]
         self.time_limit_s: float = option.wsgi_time_limit
         self._prepared: bool = option.wsgi_prepared
@@ -287,16 +300,54 @@ def make_backend(
 
 def pytest_configure(config: pytest.Config) -> None:
     """Read the registry and the expectations; a mistake in them is wrong usage, told at once."""
-    if config.option.wsgi_server is None:
-        if not config.option.collectonly:
+    option = config.option
+    if option.wsgi_forks is None and option.wsgi_server is None:
+        if not option.collectonly:
             raise pytest.UsageError("expected --wsgi-server NAME, the deployment to judge")
         return
     try:
-        run = config.stash[_run] = Run(config)
-    except (registry.RegistryError, registry.UnknownServer, expectations.ExpectationError) as error:
+        servers = registry.load(option.wsgi_compose)
+    except registry.RegistryError as error:
+        raise pytest.UsageError(str(error)) from error
+    if option.wsgi_forks is None:
+        _judge(config, servers)
+    else:
+        # So that it is imported once: the Docker SDK takes longer than all the rest.
+        importlib.import_module(f"conformance.backends.{option.wsgi_backend}")
+        config.pluginmanager.register(_Forking(servers))
+
+
+def _judge(config: pytest.Config, servers: Sequence[Server]) -> None:
+    """What the options name is judged by this process."""
+    try:
+        run = config.stash[_run] = Run(config.option, servers)
+    except (registry.UnknownServer, expectations.ExpectationError) as error:
         raise pytest.UsageError(str(error)) from error
     if run.taker is not None:
         config.pluginmanager.register(run.taker)
+
+
+class _Forking:
+    """A plugin for the process that collects the checks, and forks those that judge."""
+
+    def __init__(self, servers: Sequence[Server]) -> None:
+        self._servers = servers
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> object:
+        """In each process that is forked the loop runs as if the options had been its own."""
+        config = session.config
+        if session.testsfailed:
+            # To collect the checks, that is; pytest's own loop says so.
+            return None
+        options = workers.serve(config.option.wsgi_forks)
+        if options is None:
+            return True
+        config.pluginmanager.unregister(self)
+        vars(config.option).update(options)
+        _judge(config, self._servers)
+        _choose(config, session.items)
+        return config.hook.pytest_runtestloop(session=session)
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
@@ -308,8 +359,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give every check its clause; ids are unique, and expectations are about checks that exist."""
-    known: dict[str, pytest.Item] = {}
+    """Give every check its clause; ids are unique."""
+    known = config.stash[_known] = {}
     for item in items:
         check = getattr(item, "obj", None)
         clause = clause_of(check)
@@ -329,6 +380,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         )
         # `-k` finds checks by their ids as well as by the names of their functions.
         item.extra_keyword_matches.add(clause.id)
+    _choose(config, items)
+
+
+def _choose(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave the checks that are chosen; expectations are about checks that exist."""
     chosen = config.option.wsgi_check
     if chosen:
         kept = [item for item in items if item.stash[_clause].id in chosen]
@@ -341,7 +397,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             loaded = expectations.load(
                 run.server.deployment, run.server.expectations, None, run._directory
             )
-            expectations.check_ids(loaded.values(), known)
+            expectations.check_ids(loaded.values(), config.stash[_known].keys())
         except expectations.ExpectationError as error:
             raise pytest.UsageError(str(error)) from error
 

@@ -8,11 +8,11 @@ help with those that have most before them.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import platform
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -32,6 +32,7 @@ from conformance.client.wire import TIME_LIMIT_S
 from conformance.queue import Queue
 from conformance.registry import Server
 from conformance.results import Writer
+from conformance.workers import Worker, Workers, WorkersEnded
 
 EXIT_INTERRUPTED = 130
 #: Seconds that a pytest process gets to stop its deployment before it is ended by force.
@@ -142,7 +143,8 @@ class Runner:
         self._writer = writer
         self._listener = listener
         self._lock = threading.Lock()
-        self._workers: set[subprocess.Popen[bytes]] = set()
+        self._workers: Workers | None = None
+        self._running: set[Worker] = set()
         self._stopping = False
         self._began = False
         self._prepare_s = self._cpu_before_s = 0.0
@@ -215,18 +217,22 @@ class Runner:
         plan = self._plan
         plan.backend.sweep()
         self._listener.preparing(plan.servers, plan.backend.name)
-        clock = time.monotonic()
-        failed = plan.backend.prepare(plan.servers)
-        self._prepare_s = time.monotonic() - clock
-        self._began = True
-        self._writer.outline(*self._summary(EXIT_INTERRUPTED))
-        self._waiting.extend(sorted(self._states, key=self._known_deviations, reverse=True))
-        for state in self._states:
-            if (reason := failed.get(state.server.name)) is not None:
-                state.error = reason
-                self._waiting.remove(state)
-                self._done(state)
-        threads.each(lambda _: self._work(), range(plan.jobs), plan.jobs, stop=self._stop_workers)
+        with (
+            tempfile.TemporaryFile() as output,
+            Workers(self._command(), _environment(), output) as self._workers,
+        ):
+            clock = time.monotonic()
+            failed = plan.backend.prepare(plan.servers)
+            self._prepare_s = time.monotonic() - clock
+            self._began = True
+            self._writer.outline(*self._summary(EXIT_INTERRUPTED))
+            self._waiting.extend(sorted(self._states, key=self._known_deviations, reverse=True))
+            for state in self._states:
+                if (reason := failed.get(state.server.name)) is not None:
+                    state.error = reason
+                    self._waiting.remove(state)
+                    self._done(state)
+            threads.each(lambda _: self._work(), range(plan.jobs), plan.jobs, self._stop_workers)
 
     def _modules(self, server: Server) -> list[str]:
         """The modules of the checks that run on a server, in the order in which they are taken."""
@@ -248,9 +254,7 @@ class Runner:
                     if not finished and state.error is None and not self._stopping:
                         output.seek(0)
                         text = output.read().decode("utf-8", "replace")
-                        state.error = (
-                            f"the harness broke off: pytest ended with {ended}\n{text[-4000:]}"
-                        )
+                        state.error = f"the harness broke off: {ended}\n{text[-4000:]}"
                     last = state.workers == 0
             if last:
                 self._done(state)
@@ -292,24 +296,20 @@ class Runner:
     def _run_worker(self, state: _State, output: IO[bytes]) -> tuple[str, bool]:
         """Run a pytest process for a server; how it ended, and whether it did all that it took."""
         began, spent_s, finished = time.monotonic(), 0.0, False
+        assert self._workers is not None
         reading, writing = os.pipe()
+        try:
+            files = [output.fileno(), writing, state.queue.reading]
+            worker = self._workers.start(self._options(state), files)
+        except WorkersEnded as error:
+            os.close(reading)
+            return str(error), False
+        finally:
+            os.close(writing)
         with self._lock:
+            self._running.add(worker)
             if self._stopping:
-                os.close(reading)
-                os.close(writing)
-                return "an interrupt", False
-            worker = subprocess.Popen(
-                self._command(state, writing),
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                env=_environment(),
-                pass_fds=[writing, state.queue.reading],
-                # Out of the terminal's process group: an interrupt comes from us, and once.
-                start_new_session=True,
-            )
-            self._workers.add(worker)
-        os.close(writing)
+                worker.send_signal(signal.SIGINT)
         try:
             with os.fdopen(reading, encoding="utf-8") as events:
                 for line in events:
@@ -320,14 +320,13 @@ class Runner:
                         finished |= event["event"] == "finished"
                         with self._lock:
                             self._take(state, event)
-            ended = describe_exit(worker.wait())
+            ended = f"pytest ended with {describe_exit(worker.wait())}"
+        except WorkersEnded as error:
+            ended = str(error)
         finally:
-            if worker.poll() is None:
-                worker.kill()
-                worker.wait()
+            worker.kill()
             with self._lock:
-                self._workers.discard(worker)
-                # To start Python, and to import and collect the suite.
+                self._running.discard(worker)
                 state.spend("collect_s", time.monotonic() - began - spent_s)
         return ended, finished
 
@@ -373,55 +372,62 @@ class Runner:
             with self._lock:
                 self._writer.add(state.server.name, check)
 
-    def _command(self, state: _State, events: int) -> list[str]:
-        plan, server = self._plan, state.server
-        # -P: what lies in the working directory is not ours to import.
-        only = plan.only.get(server.name, ())
+    def _command(self) -> list[str]:
+        """The command of pytest, with what is the same for every server."""
+        plan = self._plan
         # To collect all checks takes longer than to run a few.
-        modules = self._modules(server) if only else [catalogue.PACKAGE]
+        chosen = {module for state in self._states for module in self._modules(state.server)}
+        modules = sorted(chosen) if plan.only else [catalogue.PACKAGE]
+        # -P: what lies in the working directory is not ours to import.
         command = [sys.executable, "-P", "-m", "pytest", *catalogue.PYTEST_ARGUMENTS]
-        command += [*modules, "-q", "--tb=no"]
+        command += [*modules, "-q", "--tb=no", "--capture=no"]
         options: dict[str, object] = {
-            "server": releases.spelled(server),
             "framework": plan.framework,
             "expectations": plan.expectations,
             "time-limit": plan.time_limit_s,
             "owner": owner.me(),
-            "events": events,
-            "queue": state.queue.reading,
         }
         if plan.url is not None:
             options["url"] = plan.url
         else:
             options["backend"] = plan.backend.name
-        if (engine := plan.backend.engine_of(server)) is not None:
-            options["engine"] = engine
         if plan.compose is not None:
             options["compose"] = plan.compose
         command += [f"--wsgi-{name}={value}" for name, value in options.items()]
-        command += [f"--wsgi-check={identity}" for identity in only]
         return [*command, "--wsgi-prepared", "-k", plan.expression]
+
+    def _options(self, state: _State) -> dict[str, object]:
+        """The plugin's options for a server."""
+        server = state.server
+        return {
+            "wsgi_server": releases.spelled(server),
+            "wsgi_engine": self._plan.backend.engine_of(server),
+            "wsgi_check": self._plan.only.get(server.name),
+        }
 
     def _stop_workers(self) -> None:
         """Have every pytest process stop its deployment, and end those that do not."""
         with self._lock:
             self._stopping = True
-            workers = list(self._workers)
+            workers = list(self._running)
         for worker in workers:
             worker.send_signal(signal.SIGINT)
         deadline = time.monotonic() + STOP_LIMIT_S
-        for worker in workers:
-            try:
-                worker.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                worker.kill()
+        with contextlib.suppress(WorkersEnded):
+            while any(worker.ended() is None for worker in workers):
+                if time.monotonic() > deadline:
+                    break
+                time.sleep(0.01)
+        self._kill_workers()
 
     def _kill_workers(self) -> None:
         """End every pytest process by force; what they leave is swept."""
         self._stopping = True
         # Without the lock: called between two instructions of a thread that may hold it.
-        for worker in list(self._workers):
+        for worker in list(self._running):
             worker.kill()
+        if self._workers is not None:
+            self._workers.kill()
 
 
 class Interrupts:

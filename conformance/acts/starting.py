@@ -46,16 +46,21 @@ class FailedStart:
 
 def _broken(stage: Stage, fault: str) -> FailedStart:
     deployment = stage.start({"WSGI_CONFORM_FAULT": fault}, ready=False)
-    limit = stage.patience(LIMIT_S, f"lifecycle/start/status/{fault}")
-    deadline = time.monotonic() + limit
+    for_status = stage.patience(LIMIT_S, f"lifecycle/start/status/{fault}")
+    for_log = stage.patience(LIMIT_S, f"lifecycle/start/logged/{fault}")
+    began = time.monotonic()
     answer = None
     while True:
         status = deployment.exit_status()
         log = deployment.logs(200)
         told = re.search(REASONS[fault], log) is not None
-        # A proxy in front answers with an error already before the application is loaded.
-        over = answer is not None and (told or answer < 500)
-        if status is not None or over or time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if answer is None:
+            over = waited > (for_status if told else max(for_status, for_log))
+        else:
+            # A proxy in front answers with an error already before the application is loaded.
+            over = told or waited > for_log
+        if status is not None or over:
             return FailedStart(status, answer, told, log)
         with contextlib.suppress(PeerError):
             answer = stage.wire(deployment, 1.0).ask("GET", "/-/identity").status

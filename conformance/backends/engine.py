@@ -18,6 +18,7 @@ import requests
 from docker import DockerClient, from_env
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, NotFound
+from requests.utils import get_environ_proxies
 
 from conformance.backends import BackendError, EngineUnavailable
 
@@ -61,6 +62,10 @@ def connect(engine: str | None = None) -> DockerClient:
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
         raise EngineUnavailable(_unavailable(tried, reason(error))) from error
     client.api.timeout = ENGINE_TIMEOUT_S
+    # The environment is read here, and not again with each request: acts send requests in threads
+    # of their own, while pytest changes the environment with each phase of a check.
+    client.api.proxies = get_environ_proxies(client.api.base_url)
+    client.api.trust_env = False
     return client
 
 

@@ -27,12 +27,11 @@ class ShakenRunner(Runner):
 
     def run(self) -> int:
         """Run every check as `Runner` does, under chaos."""
-        with Pauses(self._seed, lambda: [worker.pid for worker in list(self._workers)]):
+        with Pauses(self._seed, lambda: [worker.pid for worker in list(self._running)]):
             return super().run()
 
-    def _command(self, state: Any, events: int) -> list[str]:
-        command = super()._command(state, events)
-        return [*command, "-p", "tests.chaos.plugin", f"--chaos-seed={self._seed}"]
+    def _command(self) -> list[str]:
+        return [*super()._command(), "-p", "tests.chaos.plugin", f"--chaos-seed={self._seed}"]
 
 
 def judge(

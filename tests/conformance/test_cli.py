@@ -545,11 +545,16 @@ def owned(pid: int) -> Iterator[int]:
                 yield int(entry.name)
 
 
-def workers(pid: int) -> list[int]:
-    """The pytest processes of a run."""
-    children = Path(f"/proc/{pid}/task/{pid}/children")
-    every = [*children.parent.parent.glob("*/children")]
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    every = Path(f"/proc/{pid}/task").glob("*/children")
     return [int(child) for path in every for child in path.read_text().split()]
+
+
+def forking(pid: int) -> int:
+    """The process of a run that has collected the checks, and forks those that judge."""
+    [found] = [child for child in children(pid) if start_time(child) is not None]
+    return found
 
 
 @contextlib.contextmanager
@@ -631,7 +636,7 @@ def test_an_interrupt_while_another_run_installs_is_not_kept_waiting(
 
 def test_a_pytest_process_that_is_killed_is_an_error(tmp_path: Path, empty: Path) -> None:
     with running(tmp_path, empty) as process:
-        [worker] = [pid for pid in workers(process.pid) if start_time(pid) is not None]
+        [worker] = children(forking(process.pid))
         os.kill(worker, signal.SIGKILL)
         output, _ = process.communicate(timeout=60)
         assert process.returncode == 3
@@ -641,17 +646,47 @@ def test_a_pytest_process_that_is_killed_is_an_error(tmp_path: Path, empty: Path
     assert left_by(process.pid) == []
 
 
+def test_the_process_that_forks_is_killed(tmp_path: Path, empty: Path) -> None:
+    """What it has forked goes on; what would have to be forked is an error."""
+    servers: dict[str, Any] = {"silent": {"environment": {"SILENT": "1"}}, "tiny": {}}
+    arguments = tiny_run(tmp_path, empty, "silent", "tiny", "--jobs", "1", **servers)
+    with subprocess.Popen(command(*arguments), stdout=subprocess.PIPE, text=True) as process:
+        while not list(owned(process.pid)):
+            time.sleep(0.01)
+        forks = forking(process.pid)
+        [worker] = children(forks)
+        os.kill(forks, signal.SIGKILL)
+        os.kill(worker, signal.SIGINT)
+        output, _ = process.communicate(timeout=60)
+        assert process.returncode == 3
+    for name in servers:
+        assert (
+            f"{name}: error: the harness broke off: pytest, which was to collect the checks, "
+            "ended with signal SIGKILL\n" in output
+        )
+    assert verdicts(document(tmp_path / "results")) == {"silent": ["error"], "tiny": ["error"]}
+    assert left_by(process.pid) == []
+
+
+def test_a_killed_run_leaves_nothing_that_runs(tmp_path: Path, empty: Path) -> None:
+    with running(tmp_path, empty) as process:
+        process.kill()
+        process.wait(10)
+        deadline = time.monotonic() + 60
+        while list(owned(process.pid)):
+            assert time.monotonic() < deadline
+            time.sleep(0.01)
+
+
 @pytest.mark.usefixtures("own_temporary")
 def test_what_a_killed_run_leaves_is_removed_by_the_next(
     tmp_path: Path, empty: Path, run: Run
 ) -> None:
     with running(tmp_path, empty) as process:
-        left = workers(process.pid)
-        process.kill()
+        forks = forking(process.pid)
+        for pid in (forks, *children(forks), process.pid):
+            os.kill(pid, signal.SIGKILL)
         process.wait(10)
-    for worker in left:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(worker, signal.SIGKILL)
     assert left_by(process.pid)
     run(*tiny_run(tmp_path, empty, "tiny", tiny={}))
     assert left_by(process.pid) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -39,6 +40,22 @@ def test_engines_are_for_containers(
 ) -> None:
     assert cli.main(["run", "waitress", "--engine", "default", *others]) == 2
     assert "--engine is for containers that are started" in capsys.readouterr().err
+
+
+@pytest.mark.usefixtures("image")
+def test_the_environment_may_change_while_an_engine_is_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    client = connect()
+
+    def changed_meanwhile() -> None:
+        raise KeyError("PYTEST_CURRENT_TEST")
+
+    monkeypatch.setattr(os.environ, "items", changed_meanwhile, raising=False)
+    try:
+        assert client.ping()
+    finally:
+        client.close()
 
 
 # --- With two engines ---

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import subprocess
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
 from conformance import catalogue, cli, results
 from conformance.queue import Queue, Taker, take
+from conformance.workers import Worker, Workers
 
 #: Checks of many modules that take little time.
 CHECKS = "routing or session or request"
@@ -38,19 +38,17 @@ def test_a_module_that_was_not_collected_is_a_fault_of_the_harness() -> None:
 
 
 class Started:
-    """Notes the pytest processes that are started for servers, by the server's option."""
+    """Notes for which servers pytest processes are started."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.servers: list[str] = []
-        start = subprocess.Popen
+        start = Workers.start
 
-        def popen(command: list[str], **options: Any) -> Any:
-            self.servers.extend(
-                option.partition("=")[2] for option in command if "--wsgi-server=" in option
-            )
-            return start(command, **options)
+        def noted(self_: Workers, options: Mapping[str, object], files: Sequence[int]) -> Worker:
+            self.servers.append(str(options["wsgi_server"]))
+            return start(self_, options, files)
 
-        monkeypatch.setattr("conformance.runner.subprocess.Popen", popen)
+        monkeypatch.setattr(Workers, "start", noted)
 
 
 def run(directory: Path, *arguments: str) -> dict[str, list[str]]:
