@@ -34,6 +34,23 @@ PYTEST_ARGUMENTS = (
 )
 #: Where the checks are.
 PACKAGE = "conformance.checks"
+#: The modules that take longest, mostly because they wait. They are begun first: whoever takes one
+#: last keeps all others waiting.
+LONGEST = tuple(
+    f"{PACKAGE}.test_{name}"
+    for name in (
+        "lifecycle",
+        "load",
+        "security_left",
+        "http_framing",
+        "http_sequences",
+        "errors_more",
+        "security_clients",
+        "wsgi_endings",
+        "context",
+        "http_connections",
+    )
+)
 #: The same for its environment: no plugins that happen to be installed, no options from outside.
 PYTEST_ENVIRONMENT = {
     "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",

@@ -237,11 +237,11 @@ class Runner:
     def _modules(self, server: Server) -> list[str]:
         """The modules of the checks that run on a server, in the order in which they are taken."""
         only = self._plan.only.get(server.name)
-        return list(
-            dict.fromkeys(
-                clause.module for clause in self._plan.checks if only is None or clause.id in only
-            )
+        found = dict.fromkeys(
+            clause.module for clause in self._plan.checks if only is None or clause.id in only
         )
+        first = [module for module in catalogue.LONGEST if module in found]
+        return list(dict.fromkeys([*first, *found]))
 
     def _work(self) -> None:
         """Judge one server after the other; then help with those that take longest."""
