@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import pytest
 
@@ -185,6 +185,19 @@ def test_close_disconnected(wire: Wire, client: Client, key: str) -> None:
     response = connection.receive_head()
     assert connection.receive_body_part(response)
     connection.reset()
+    closed_once(client, key)
+
+
+@clause("wsgi/close/left", "must", DETAILS, requires=("concurrency",))
+def test_close_left(wire: Wire, client: Client, key: str) -> None:
+    """`close()` is called when the client resets the connection while the iterable has yielded its
+    last block and has not ended: nothing more is sent that could fail."""
+    query = urlencode({"key": key, "patience": wire.time_limit_s * 0.8})
+    connection = wire.connect()
+    connection.request("GET", f"/wsgi/close/left?{query}")
+    client.journal(key)  # it waits, or was closed when the length that it announced was there
+    connection.reset()
+    wire.ask("GET", f"/wsgi/release?{query}")
     closed_once(client, key)
 
 

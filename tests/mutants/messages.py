@@ -6,11 +6,13 @@ is changed before the reference server's own parser sees it.
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import socket
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, cast
 
 from reference_app.serving import WSGIRequestHandler
 from reference_app.serving import body as bodies
@@ -20,6 +22,8 @@ from reference_app.serving.response import ResponseWriter
 from tests.mutants import server_mutant
 
 if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
     from reference_app.serving.body import Body
     from reference_app.serving.parser import Request
 
@@ -152,6 +156,49 @@ def closes_at_once() -> Handler:
         def answer(self) -> None: ...
 
     return Closing
+
+
+class _OtherApplication:
+    """A server with an application of its own."""
+
+    def __init__(self, server: Any, app: WSGIApplication) -> None:
+        self._server = server
+        self.app = app
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._server, name)
+
+
+@server_mutant("drains-before-close", breaks=["wsgi/close/left"])
+def drains_before_close() -> Handler:
+    # As Werkzeug does: what has come meanwhile is read, and if that fails, close() is not called.
+    class Drained:
+        def __init__(self, iterable: Any, sock: socket.socket) -> None:
+            self._iterable, self._socket = iterable, sock
+
+        def __iter__(self) -> Iterator[bytes]:
+            return iter(self._iterable)
+
+        def close(self) -> None:
+            with contextlib.suppress(BlockingIOError):
+                self._socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            self._iterable.close()
+
+    class Draining(WSGIRequestHandler):
+        def run_wsgi(self, request: Request) -> None:
+            server: Any = self.server
+
+            def app(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+                iterable: Any = server.app(environ, start_response)
+                if not hasattr(iterable, "close"):
+                    return cast(Iterable[bytes], iterable)
+                return Drained(iterable, self.connection.socket)
+
+            self.server = _OtherApplication(server, app)  # type: ignore[assignment]
+            super().run_wsgi(request)
+            self.server = server
+
+    return Draining
 
 
 @server_mutant(

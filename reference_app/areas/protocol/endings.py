@@ -255,3 +255,16 @@ def close_held(environ: WSGIEnvironment, start_response: StartResponse) -> Itera
 
     start_response(OK, [TEXT])
     return Held(environ, iter([b"first;"]))
+
+
+@at("close/left")
+def close_left(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """A body that is whole, and an iterable that ends only when another request lets it go."""
+
+    def blocks() -> Iterator[bytes]:
+        yield b"first;"
+        note(environ, "waits")
+        journal.meet(argument(environ, "key"), 2, patience(environ))
+
+    start_response(OK, [TEXT, ("Content-Length", "6")])
+    return Closeable(environ, blocks())
