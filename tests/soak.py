@@ -5,6 +5,7 @@ that nothing here decides. What differs is printed as it is found, and the exit 
 anything did. What was counted is kept in a file, so that rounds of several days add up.
 
     python -m tests.soak --rounds 10 --busy 2 --record soak.json     all that run as processes
+    python -m tests.soak --shuffle                                   with checks in another order
     python -m tests.soak waitress gunicorn-gthread --backend docker  two of them, in containers
 """
 
@@ -14,6 +15,7 @@ import argparse
 import contextlib
 import json
 import os
+import random
 import subprocess
 import sys
 import tempfile
@@ -35,6 +37,7 @@ parser.add_argument("--busy", type=int, default=os.cpu_count(), help="loops that
 parser.add_argument("--record", type=Path, help="where what was counted is kept and added to")
 parser.add_argument("--backend", default="process")
 parser.add_argument("--jobs", type=int, help="as for wsgi-conform run")
+parser.add_argument("--shuffle", action="store_true", help="another order of checks each round")
 parser.add_argument("-k", metavar="EXPR", default="", help="which checks, as for wsgi-conform run")
 
 
@@ -74,14 +77,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     counts: Counts = {}
     if arguments.record is not None and arguments.record.exists():
         counts = json.loads(arguments.record.read_text(encoding="utf-8"))
-    command = [sys.executable, "-m", "conformance", "run", *arguments.names, "--no-page"]
+    command = ["run", *arguments.names, "--no-page"]
     command += ["--backend", arguments.backend, "-k", arguments.k]
     command += ["--jobs", str(arguments.jobs)] if arguments.jobs else []
     differ = 0
     with busy(arguments.busy), tempfile.TemporaryDirectory() as scratch:
         for number in range(1, arguments.rounds + 1):
             began = time.monotonic()
-            done = subprocess.run([*command, "--results", scratch], stdout=subprocess.DEVNULL)
+            seed = str(random.randrange(10**6)) if arguments.shuffle else "none"
+            module = ["tests.shuffled", seed] if arguments.shuffle else ["conformance"]
+            whole = [sys.executable, "-m", *module, *command, "--results", scratch]
+            done = subprocess.run(whole, stdout=subprocess.DEVNULL)
             if done.returncode == EXIT_USAGE:
                 # What is wrong has been said.
                 return EXIT_USAGE
@@ -90,8 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             differ += len(found)
             verdicts = sum(len(document.ids(server["name"])) for server in document.servers)
             seconds = time.monotonic() - began
-            told = f"round {number}: {verdicts} verdicts of {len(document.servers)} servers in"
-            told += f" {seconds:.0f} s, exit status {done.returncode}, {len(found)} differ"
+            told = f"round {number}, seed {seed}: {verdicts} verdicts of {len(document.servers)}"
+            told += (
+                f" servers in {seconds:.0f} s, exit status {done.returncode}, {len(found)} differ"
+            )
             print("\n".join([told, *(f"  {line}" for line in found)]), flush=True)
             if arguments.record is not None:
                 arguments.record.write_text(json.dumps(counts), encoding="utf-8")
