@@ -1,8 +1,8 @@
 """`python -m tests.shuffled SEED run ...`: the command, with checks in an order of chance.
 
-A server may not be sound after a check that it passes: what comes next then fails. With the modules
-of checks always in one order that is not seen, or is taken for the fault of a check that has nothing
-to do with it. `python -m tests.soak --shuffle` runs this, with a seed for each round.
+A server may not be sound after a check that it passes: what comes next then fails. With the checks
+always in one order that is not seen, or is taken for the fault of a check that has nothing to do
+with it. `python -m tests.soak --shuffle` runs this, with a seed for each round.
 """
 
 from __future__ import annotations
