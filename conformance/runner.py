@@ -24,7 +24,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any, Protocol
 
-from conformance import catalogue, expectations, releases, threads, usage, verdicts
+from conformance import catalogue, expectations, releases, shards, threads, usage, verdicts
 from conformance.backends import Backend, BackendError, owner
 from conformance.backends.process import describe_exit
 from conformance.clauses import Clause
@@ -226,7 +226,7 @@ class Runner:
             self._prepare_s = time.monotonic() - clock
             self._began = True
             self._writer.outline(*self._summary(EXIT_INTERRUPTED))
-            self._waiting.extend(sorted(self._states, key=self._known_deviations, reverse=True))
+            self._waiting.extend(sorted(self._states, key=self._expected_s, reverse=True))
             for state in self._states:
                 if (reason := failed.get(state.server.name)) is not None:
                     state.error = reason
@@ -283,15 +283,9 @@ class Runner:
             with self._lock:
                 self._listener.done(state.server, state.error)
 
-    def _known_deviations(self, state: _State) -> int:
-        """How much of the time limit a server is known to use up, more or less.
-
-        A silence that is listed takes longer than a hundred answers, and the server that ends last
-        decides how long a run takes: it should not begin last.
-        """
-        server = state.server
-        directory = self._plan.expectations
-        return len(expectations.load(server.deployment, server.expectations, None, directory))
+    def _expected_s(self, state: _State) -> float:
+        """How long a server is taken to need: the one that ends last should not begin last."""
+        return shards.expected_s(state.server, None, self._plan.expectations)
 
     def _run_worker(self, state: _State, output: IO[bytes]) -> tuple[str, bool]:
         """Run a pytest process for a server; how it ended, and whether it did all that it took."""

@@ -15,11 +15,12 @@ from conformance.registry import Server
 from conformance.report.durations import total_s
 from conformance.results import Document
 
-#: Seconds that a server is taken to need, and for each known deviation besides: a silence that is
-#: listed takes longer than a hundred answers. Their ratio was measured once; a plan that is by them
-#: is good and not the best.
+#: Seconds that a server is taken to need, for each known deviation besides, because a silence that
+#: is listed takes longer than a hundred answers, and for each after which it is started again. Their
+#: ratio was measured once; a plan that is by them is good and not the best.
 BASE_S = 20.0
 DEVIATION_S = 0.1
+RESTART_S = 1.5
 
 
 @dataclass(frozen=True)
@@ -54,8 +55,9 @@ def expected_s(server: Server, recorded: Document | None, directory: Path) -> fl
     for found in recorded.servers if recorded is not None else ():
         if found["name"] == server.name and total_s(found):
             return total_s(found)
-    known = expectations.load(server.deployment, server.expectations, None, directory)
-    return BASE_S + DEVIATION_S * len(known)
+    known = expectations.load(server.deployment, server.expectations, None, directory).values()
+    restarts = sum(entry.damages or entry.crash for entry in known)
+    return BASE_S + DEVIATION_S * len(known) + RESTART_S * restarts
 
 
 def split(servers: Sequence[Server], weights: Sequence[float], count: int) -> list[list[Server]]:
