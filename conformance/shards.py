@@ -16,8 +16,8 @@ from conformance.report.durations import total_s
 from conformance.results import Document
 
 #: Seconds that a server is taken to need, for each known deviation besides, because a silence that
-#: is listed takes longer than a hundred answers, and for each after which it is started again. Their
-#: ratio was measured once; a plan that is by them is good and not the best.
+#: is listed takes longer than a hundred answers, and for each after which it is started again. How
+#: they compare was measured once; a plan that is by them is good and not the best.
 BASE_S = 20.0
 DEVIATION_S = 0.1
 RESTART_S = 1.5
