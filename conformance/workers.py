@@ -165,7 +165,8 @@ def serve(descriptor: int) -> dict[str, Any] | None:
     # Nor is what has been printed to be printed once more by each.
     sys.stdout.flush()
     forked: set[int] = set()
-    with socket.socket(fileno=descriptor) as asked:
+    # Whoever asks may be killed in the middle of a question.
+    with contextlib.suppress(ConnectionError), socket.socket(fileno=descriptor) as asked:
         while question := _question(asked):
             told, files = question
             if "ended" in told:
