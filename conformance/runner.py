@@ -37,8 +37,8 @@ from conformance.workers import Worker, Workers, WorkersEnded
 EXIT_INTERRUPTED = 130
 #: Seconds that a pytest process gets to stop its deployment before it is ended by force.
 STOP_LIMIT_S = 20.0
-#: How many modules of a server's checks there have to be left for each process that takes them.
-#: To start one more takes about a second of a processor, and what its server needs to start.
+#: How many modules of a server's checks there have to be left for each process that takes them: to
+#: start one more takes what its server needs to start.
 WORTH_ONE_MORE = 10
 
 
