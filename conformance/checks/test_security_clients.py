@@ -9,6 +9,7 @@ import pytest
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
     alive,
+    comes,
     exchange,
     first,
     mark_of,
@@ -144,20 +145,23 @@ def test_reset(wire: Wire, number: int, data: bytes) -> None:
 # Endless ones
 
 
-def reaction(connection: Connection, block: bytes) -> bool:
+def reaction(
+    wire: Wire, capabilities: Capabilities, connection: Connection, block: bytes
+) -> bool:
     """Send block after block until the peer answers or closes, and say whether it did."""
     for _ in range(ENDLESS // len(block)):
         if connection.reacted():
             return True
         connection.send(block)
-    return connection.reacted(min(REACTION_S, connection.time_limit_s))
+    return comes(wire, capabilities, connection, REACTION_S)
 
 
-def limited(wire: Wire, begin: bytes, block: bytes) -> None:
+def limited(wire: Wire, capabilities: Capabilities, begin: bytes, block: bytes) -> None:
     """What begins like this and goes on without end is answered, or the connection closed."""
     with wire.connect() as connection:
         connection.send(begin)
-        assert reaction(connection, block), f"{ENDLESS} bytes were taken, and more asked for"
+        reacted = reaction(wire, capabilities, connection, block)
+        assert reacted, f"{ENDLESS} bytes were taken, and more asked for"
     alive(wire)
 
 
@@ -174,12 +178,14 @@ CHUNKED_HEAD = request("POST /load/upload HTTP/1.1", "Transfer-Encoding: chunked
         pytest.param(request("GET / HTTP/1.1")[:-2], b"X-Field: value\r\n" * 4096, id="fields"),
     ],
 )
-def test_endless_head(wire: Wire, begin: bytes, block: bytes) -> None:
+def test_endless_head(
+    wire: Wire, capabilities: Capabilities, begin: bytes, block: bytes
+) -> None:
     """A head that does not end is answered or the connection closed, before memory is full of it.
 
     Within some megabytes, all of which a client may send in a moment, to many connections.
     """
-    limited(wire, begin, block)
+    limited(wire, capabilities, begin, block)
 
 
 @clause("security/endless/extension", "should", rfc9112("7.1.1"), requires=("chunked-input",))
@@ -190,9 +196,11 @@ def test_endless_head(wire: Wire, begin: bytes, block: bytes) -> None:
         pytest.param(b"", (b"1;" + b"e" * 40 + b"\r\na\r\n") * 1024, id="many"),
     ],
 )
-def test_endless_extension(wire: Wire, begin: bytes, block: bytes) -> None:
+def test_endless_extension(
+    wire: Wire, capabilities: Capabilities, begin: bytes, block: bytes
+) -> None:
     """The extensions of the chunks of a body are limited as a head is, and in sum."""
-    limited(wire, CHUNKED_HEAD + begin, block)
+    limited(wire, capabilities, CHUNKED_HEAD + begin, block)
 
 
 @clause("security/endless/chunked", "agreement", rfc9112("7.1"), requires=("chunked-input",))
@@ -203,9 +211,11 @@ def test_endless_extension(wire: Wire, begin: bytes, block: bytes) -> None:
         pytest.param(b"", b"0" * BLOCK, id="size"),
     ],
 )
-def test_endless_chunked(wire: Wire, begin: bytes, block: bytes) -> None:
+def test_endless_chunked(
+    wire: Wire, capabilities: Capabilities, begin: bytes, block: bytes
+) -> None:
     """Trailers, and the digits of a size, are limited although nothing of them is kept."""
-    limited(wire, CHUNKED_HEAD + begin, block)
+    limited(wire, capabilities, CHUNKED_HEAD + begin, block)
 
 
 @clause("security/large/whole", "must", LIMITS)
