@@ -145,9 +145,7 @@ def test_reset(wire: Wire, number: int, data: bytes) -> None:
 # Endless ones
 
 
-def reaction(
-    wire: Wire, capabilities: Capabilities, connection: Connection, block: bytes
-) -> bool:
+def reaction(wire: Wire, capabilities: Capabilities, connection: Connection, block: bytes) -> bool:
     """Send block after block until the peer answers or closes, and say whether it did."""
     for _ in range(ENDLESS // len(block)):
         if connection.reacted():
@@ -178,9 +176,7 @@ CHUNKED_HEAD = request("POST /load/upload HTTP/1.1", "Transfer-Encoding: chunked
         pytest.param(request("GET / HTTP/1.1")[:-2], b"X-Field: value\r\n" * 4096, id="fields"),
     ],
 )
-def test_endless_head(
-    wire: Wire, capabilities: Capabilities, begin: bytes, block: bytes
-) -> None:
+def test_endless_head(wire: Wire, capabilities: Capabilities, begin: bytes, block: bytes) -> None:
     """A head that does not end is answered or the connection closed, before memory is full of it.
 
     Within some megabytes, all of which a client may send in a moment, to many connections.
