@@ -1,15 +1,23 @@
-"""The tools that say whether verdicts are the same in every run."""
+"""The tools that say whether verdicts are the same in every run, and why not."""
 
 from __future__ import annotations
 
+import threading
 from unittest.mock import Mock
 
+import pytest
+
 from conformance import catalogue, registry
+from conformance.backends import Address
 from conformance.backends.process import ProcessBackend
+from conformance.capabilities import Capabilities
 from conformance.runner import Plan, Runner
+from reference_app.application import create_app
+from reference_app.serving import make_server
 from tests.listening import Quiet
 from tests.shuffled import shuffled
 from tests.soak import Counts, count
+from tests.sound import missing
 
 
 def test_modules_have_the_order_of_a_seed() -> None:
@@ -35,3 +43,20 @@ def test_what_was_not_found_before_is_told() -> None:
     told = [count(document(verdict), counts) for verdict in ("pass", "pass", "fail", "fail")]
     assert told == [[], [], ['one a/b: fail, before that {"pass": 2}: why'], []]
     assert counts == {"one": {"a/b": {"pass": 2, "fail": 2}}}
+
+
+@pytest.mark.parametrize(
+    ("declared", "lost"), [(4, ""), (5, "5 requests at the same time")], ids=["none", "one"]
+)
+def test_a_thread_that_is_lost_is_noticed(declared: int, lost: str) -> None:
+    server = make_server("127.0.0.1", 0, create_app(), threaded=True, threads=4)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        address = Address("127.0.0.1", int(server.server_address[1]))
+        capabilities = Capabilities(threads=declared)
+        assert missing(Mock(deployment=Mock(address=address), capabilities=capabilities)) == lost
+    finally:
+        server.shutdown()
+        thread.join(10)
+        server.server_close()
