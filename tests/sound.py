@@ -10,6 +10,7 @@ started again. An entry for it needs `damages = true`.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import sys
 import tempfile
 from collections.abc import Generator
@@ -34,34 +35,40 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--sound-log", type=Path, required=True)
 
 
+_able = pytest.StashKey[set[str]]()
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """After each check, ask."""
+    """After each check, ask for what it could do before the first."""
+    run, stash = item.config.stash[plugin._run], item.config.stash
+    if _able not in stash:
+        stash[_able] = able(run)
     result = yield
-    run = item.config.stash[plugin._run]
-    lost = missing(run)
+    lost = stash[_able] - able(run)
     if lost and run.broken is None:
         with item.config.option.sound_log.open("a") as log:
-            log.write(f"{run.server.name} {plugin.clause_of_item(item).id}: {lost}\n")
+            log.write(f"{run.server.name} {plugin.clause_of_item(item).id}: {', '.join(lost)}\n")
         run._restart()
     return result
 
 
-def missing(run: plugin.Run) -> str:
-    """What the deployment cannot do any more, or nothing."""
+def able(run: plugin.Run) -> set[str]:
+    """What the deployment can do."""
     address = run.deployment.address
     wire = Wire((address.host, address.port), Recorder(), PATIENCE_S)
+    number = at_once(run.capabilities)
+    found = set()
     try:
-        number = at_once(run.capabilities)
-        met = meet(wire, uuid4().hex, number) if number > 1 else {}
-        if not all(answer["met"] for answer in met.values()):
-            return f"{number} requests at the same time"
-        failed = wire.ask("GET", "/wsgi/raise/in-call").status
-        return "" if failed == 500 else f"500 for an application that fails, but {failed}"
-    except PeerError as error:
-        return str(error)
+        with contextlib.suppress(PeerError):
+            if all(answer["met"] for answer in meet(wire, uuid4().hex, number).values()):
+                found.add(f"{number} requests at the same time")
+        with contextlib.suppress(PeerError):
+            if wire.ask("GET", "/wsgi/raise/in-call").status == 500:
+                found.add("500 for an application that fails")
     finally:
         wire.close()
+    return found
 
 
 class AskingRunner(Runner):
