@@ -17,6 +17,8 @@ from conformance.client import Connection, PeerError, Response, Wire, http
 from conformance.client.http import Client
 
 HOST = "wsgi-conform.test"
+#: How many time limits a server has for its next worker, which a busy machine starts slowly.
+RESTART = 3
 
 
 def request(

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from conformance.capabilities import Capabilities
-from conformance.checks.probes import read_json, request
+from conformance.checks.probes import RESTART, read_json, request
 from conformance.checks.test_errors import GENERIC, UNHANDLED, leaked, receive_rest
 from conformance.clauses import clause, flask, pep3333, rfc9110, rfc9112, werkzeug
 from conformance.client import (
@@ -24,8 +24,6 @@ from conformance.client.http import Client
 
 #: Seconds between two looks at whether a server is back that ended a worker.
 POLL_S = 0.02
-#: How many time limits such a server has for its next worker, which a busy machine starts slowly.
-RESTART = 3
 #: The first block of a stream as a chunk.
 CHUNK = r"0*10(?:;[^\r]*)?\r\nthe first block;(?:\r\n)?"
 

@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 import pytest
 
 from conformance.checks.gateways import get, held_back, rest_of
-from conformance.checks.probes import NEXT, alive, bodiless, closed_once, mark_of
+from conformance.checks.probes import NEXT, RESTART, alive, bodiless, closed_once, mark_of
 from conformance.clauses import clause, pep3333, rfc9112
 from conformance.client import ConnectionClosed, Wire
 from conformance.client.http import Client
@@ -85,6 +85,8 @@ def test_error_survived(wire: Wire, path: str) -> None:
 
     def fail(_: int) -> None:
         with wire.connect() as connection:
+            # A worker may end of it, and others wait for the next one.
+            connection.time_limit_s *= RESTART
             connection.request("GET", f"/wsgi/{path}", [("Connection", "close")])
             connection.receive_end()
 
