@@ -16,6 +16,7 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -23,7 +24,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from conformance.results import Document, open_document
+from conformance.results import FILE_NAME, Document, open_document
 from conformance.verdicts import EXIT_USAGE
 from tests.chaos.runs import verdict
 
@@ -103,6 +104,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             print("\n".join([told, *(f"  {line}" for line in found)]), flush=True)
             if arguments.record is not None:
                 arguments.record.write_text(json.dumps(counts), encoding="utf-8")
+                if found:
+                    # To be looked at: what differed may not come again for a long time.
+                    kept = arguments.record.with_suffix(f".{number}.json")
+                    shutil.copy(Path(scratch, FILE_NAME), kept)
     return 1 if differ else 0
 
 
