@@ -2,7 +2,8 @@
 
 Each verdict has to be the same in every round, but for those of entries with `varies`, which say
 that nothing here decides. What differs is printed as it is found, and the exit status says whether
-anything did. What was counted is kept in a file, so that rounds of several days add up.
+anything did. What was counted is kept in a file, so that rounds of several days add up, and beside
+it the results of each round in which something differed.
 
     python -m tests.soak --rounds 10 --busy 2 --record soak.json     all that run as processes
     python -m tests.soak --shuffle                                   with checks in another order
