@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from conformance import cli, results
 from conformance.backends.leftovers import Owner
 from conformance.results import ResultsError, Writer
 from tests.conformance.test_cli import command, document, owned, running, tiny_run, verdicts
+from tests.drills.conftest import LIMIT_S
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 #: Some check, as long as one is with its exchanges.
@@ -31,7 +33,10 @@ def killed(tmp_path: Path, empty: Path) -> Path:
     with running(tmp_path, empty, "tiny") as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
-        assert list(owned(process.pid)) != [], "its servers run on"
+        deadline = time.monotonic() + LIMIT_S
+        while list(owned(process.pid)):
+            assert time.monotonic() < deadline, "its servers run on"
+            time.sleep(0.01)
     assert "results.json" not in os.listdir(tmp_path / "results")
     return tmp_path / "results"
 
