@@ -370,8 +370,9 @@ class Runner:
         """The command of pytest, with what is the same for every server."""
         plan = self._plan
         # To collect all checks takes longer than to run a few.
-        chosen = {module for state in self._states for module in self._modules(state.server)}
-        modules = sorted(chosen) if plan.only else [catalogue.PACKAGE]
+        modules = [catalogue.PACKAGE]
+        if plan.only:
+            modules = sorted({name for server in plan.servers for name in self._modules(server)})
         # -P: what lies in the working directory is not ours to import.
         command = [sys.executable, "-P", "-m", "pytest", *catalogue.PYTEST_ARGUMENTS]
         command += [*modules, "-q", "--tb=no", "--capture=no"]
