@@ -48,8 +48,9 @@ def _broken(stage: Stage, fault: str) -> FailedStart:
     deployment = stage.start({"WSGI_CONFORM_FAULT": fault}, ready=False)
     for_status = stage.patience(LIMIT_S, f"lifecycle/start/status/{fault}")
     for_log = stage.patience(LIMIT_S, f"lifecycle/start/logged/{fault}")
+    for_output = stage.patience(stage.time_limit_s, f"lifecycle/start/logged/{fault}")
     began = time.monotonic()
-    answer = None
+    answer, answered = None, 0.0
     while True:
         status = deployment.exit_status()
         log = deployment.logs(200)
@@ -57,13 +58,17 @@ def _broken(stage: Stage, fault: str) -> FailedStart:
         waited = time.monotonic() - began
         if answer is None:
             over = waited > (for_status if told else max(for_status, for_log))
-        else:
+        elif answer >= 500:
             # A proxy in front answers with an error already before the application is loaded.
             over = told or waited > for_log
+        else:
+            # It serves: what it has printed only has to arrive.
+            over = told or waited - answered > for_output
         if status is not None or over:
             return FailedStart(status, answer, told, log)
         with contextlib.suppress(PeerError):
             answer = stage.wire(deployment, 1.0).ask("GET", "/-/identity").status
+            answered = answered or waited
         time.sleep(_PAUSE_S)
 
 
