@@ -37,7 +37,13 @@ from conformance import (
     workers,
 )
 from conformance.acts import ACTS, ActFailed, Performances, Stage
-from conformance.backends import BackendError, Deployment, StartError
+from conformance.backends import (
+    BackendError,
+    Deployment,
+    EngineHung,
+    EngineUnavailable,
+    StartError,
+)
 from conformance.backends.remote import RemoteBackend
 from conformance.capabilities import REQUIRABLE, Capabilities
 from conformance.clauses import Clause, clause_of
@@ -151,7 +157,9 @@ class Run:
         identity = readiness.wait_until_ready(
             self._deployment,
             # What somebody else started is said to run already.
-            readiness.START_LIMIT_S if self._deployment.controllable else self.time_limit_s,
+            readiness.start_limit_s(self.time_limit_s)
+            if self._deployment.controllable
+            else self.time_limit_s,
         )
         version = identity.version_of(self.server.project) or self.server.version
         self.expectations = expectations.load(
@@ -168,6 +176,11 @@ class Run:
             framework=identity.framework,
             address=str(self._deployment.address),
         )
+
+    def emit_failed(self, error: Exception) -> None:
+        """Tell why the server cannot be judged, and whether its engine has not answered."""
+        silent = isinstance(error, EngineHung | EngineUnavailable)
+        self.emit("failed", message=str(error), silent_engine=silent)
 
     def performances(self, asking: pytest.Item) -> Performances:
         """The acts that the checks of a module need, each on a deployment of its own.
@@ -277,7 +290,7 @@ class Run:
     def _restart(self) -> None:
         try:
             self.deployment.restart()
-            readiness.wait_until_ready(self.deployment)
+            readiness.wait_until_ready(self.deployment, readiness.start_limit_s(self.time_limit_s))
         except StartError as error:
             self.broken = f"it could not be started again: {error}"
 
@@ -414,7 +427,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             run.start()
             clock = run.emit_phase("start_s", clock)
         except (BackendError, expectations.ExpectationError) as error:
-            run.emit("failed", message=str(error))
+            run.emit_failed(error)
             pytest.exit(str(error), returncode=EXIT_ERROR)
         result = yield
         clock = run.emit_phase("checks_s", clock)
@@ -430,7 +443,7 @@ def pytest_runtestloop(session: pytest.Session) -> Generator[None, object, objec
             run.stop()
         except BackendError as error:
             # What was found stands. An engine that is gone is swept when it is back.
-            run.emit("failed", message=str(error))
+            run.emit_failed(error)
         run.emit_phase("stop_s", clock)
         run.emit_used()
 

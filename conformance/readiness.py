@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from conformance.backends import Deployment, StartError
 from conformance.client import PeerError, Recorder, Wire
+from conformance.client.wire import TIME_LIMIT_S
 
 #: The project that is no distribution: its version is Python's.
 STANDARD_LIBRARY = "wsgiref"
@@ -42,6 +43,22 @@ class WrongDeployment(StartError):
     """Something else answers at the address."""
 
 
+def stretched(limit_s: float, time_limit_s: float) -> float:
+    """A limit in seconds, longer in the measure in which a server may be silent for longer.
+
+    So on a slow machine one option is enough for all limits, and where it is set to less than its
+    default the others stay as they are.
+
+    :param time_limit_s: how long a server may be silent before it hangs (`--time-limit`).
+    """
+    return limit_s * max(1.0, time_limit_s / TIME_LIMIT_S)
+
+
+def start_limit_s(time_limit_s: float) -> float:
+    """Seconds that a start may take where a server may be silent for so long."""
+    return stretched(START_LIMIT_S, time_limit_s)
+
+
 def wait_until_ready(deployment: Deployment, limit_s: float = START_LIMIT_S) -> Identity:
     """Wait until the deployment answers as itself.
 
@@ -62,9 +79,8 @@ def wait_until_ready(deployment: Deployment, limit_s: float = START_LIMIT_S) -> 
             if isinstance(error, WrongDeployment):
                 raise
             if time.monotonic() > deadline:
-                raise StartError(
-                    _told(f"was not ready after {limit_s:g} s: {error}", deployment)
-                ) from error
+                told = f"was not ready after {limit_s:g} s: {error}"
+                raise StartError(_told(told, deployment)) from error
         time.sleep(pause)
         pause = min(pause * 1.5, _LAST_POLL_S)
 

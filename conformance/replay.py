@@ -206,9 +206,10 @@ def _unknown(check: str, path: Path, servers: Iterable[dict[str, Any]]) -> str:
 
 
 @contextmanager
-def started(backend: Backend, server: Server) -> Iterator[Target]:
+def started(backend: Backend, server: Server, time_limit_s: float) -> Iterator[Target]:
     """A deployment that is ready, for as long as the block runs.
 
+    :param time_limit_s: seconds for which it may be silent; its start's limit grows with it.
     :raises BackendError: it does not start; carries its last output.
     """
     backend.sweep()
@@ -224,7 +225,7 @@ def started(backend: Backend, server: Server) -> Iterator[Target]:
     with Interrupts(lambda: stop(grace_s=0)) as interrupts:
         try:
             deployment = backend.start(server, uuid4().hex)
-            identity = readiness.wait_until_ready(deployment)
+            identity = readiness.wait_until_ready(deployment, readiness.start_limit_s(time_limit_s))
             version = identity.version_of(server.project) or server.version
             yield Target(server.name, deployment.address, version, deployment)
         finally:

@@ -37,6 +37,8 @@ from conformance.workers import Worker, Workers, WorkersEnded
 EXIT_INTERRUPTED = 130
 #: Seconds that a pytest process gets to stop its deployment before it is ended by force.
 STOP_LIMIT_S = 20.0
+#: How many servers must have got no answer from an engine before it is given up: one may be chance.
+SILENT_ENOUGH = 2
 #: How many modules of a server's checks there have to be left for each process that takes them: to
 #: start one more takes what its server needs to start.
 WORTH_ONE_MORE = 10
@@ -142,7 +144,7 @@ class Runner:
         self._plan = plan
         self._writer = writer
         self._listener = listener
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._workers: Workers | None = None
         self._running: set[Worker] = set()
         self._stopping = False
@@ -151,6 +153,8 @@ class Runner:
         self._started, self._clock = datetime.now(UTC), time.monotonic()
         self._states = [_State(server, Queue(self._modules(server))) for server in plan.servers]
         self._waiting: deque[_State] = deque()
+        #: The servers that got no answer from an engine.
+        self._silent: dict[str | None, set[str]] = {}
 
     def run(self) -> int:
         """Run every check on every server and return the exit status.
@@ -338,6 +342,8 @@ class Runner:
             case "failed":
                 # Of what follows from it as well, the first is the reason.
                 state.error = state.error or event["message"]
+                if event.get("silent_engine"):
+                    self._found_silent(state)
             case "phase":
                 state.spend(event["name"], event["seconds"])
             case "used":
@@ -346,6 +352,22 @@ class Runner:
                 state.longest_s = max(state.longest_s, event["longest_s"])
         if event["event"] in ("started", "failed", "finished"):
             self._writer.outline(*self._summary(EXIT_INTERRUPTED))
+
+    def _found_silent(self, state: _State) -> None:
+        """The engine of a server does not answer: if others found that, it is given up."""
+        engine_of = self._plan.backend.engine_of
+        engine = engine_of(state.server)
+        found = self._silent.setdefault(engine, set())
+        found.add(state.server.name)
+        if len(found) < SILENT_ENOUGH:
+            return
+        for waiting in [state for state in self._waiting if engine_of(state.server) == engine]:
+            self._waiting.remove(waiting)
+            waiting.error = (
+                f"not started: {', '.join(sorted(found))} got no answer from the container engine. "
+                "Restart it"
+            )
+            self._done(waiting)
 
     def _write_errors(self, state: _State) -> None:
         """Checks that were not run for an error are errors too: they stay in the denominator."""

@@ -85,10 +85,21 @@ class Stage:
             deployment = self._start(variables or {})
             self._deployments.append(deployment)
         if ready:
-            readiness.wait_until_ready(deployment)
+            self.wait_until_ready(deployment)
             if deployment.server.late_signals:
                 self._wait_for_handler(deployment)
         return deployment
+
+    def wait_until_ready(self, deployment: Deployment) -> None:
+        """Wait until a deployment answers as itself.
+
+        :raises StartError: it ended, or was given up.
+        """
+        readiness.wait_until_ready(deployment, readiness.start_limit_s(self.time_limit_s))
+
+    def stretched(self, limit_s: float) -> float:
+        """A limit in seconds, as long as it has to be on this machine (`--time-limit`)."""
+        return readiness.stretched(limit_s, self.time_limit_s)
 
     def _wait_for_handler(self, deployment: Deployment) -> None:
         # Until then a signal does what the kernel does, which is not what an act is about.
@@ -107,7 +118,7 @@ class Stage:
 
     def patience(self, limit_s: float, check: str) -> float:
         """The seconds that are waited for something whose absence fails this check."""
-        return limit_s * self._impatience(check)
+        return self.stretched(limit_s) * self._impatience(check)
 
     def wait_for_end(self, deployment: Deployment, check: str) -> str | None:
         """How the deployment ended within its grace period, or None if it did not.

@@ -12,6 +12,7 @@ from conformance import readiness
 from conformance.acts import Stage, act
 from conformance.backends import StartError
 from conformance.client import PeerError
+from conformance.client.wire import TIME_LIMIT_S
 
 #: Seconds that a start may take to come to nothing. Only one that comes to neither an end nor an
 #: answer takes them all.
@@ -48,7 +49,8 @@ def _broken(stage: Stage, fault: str) -> FailedStart:
     deployment = stage.start({"WSGI_CONFORM_FAULT": fault}, ready=False)
     for_status = stage.patience(LIMIT_S, f"lifecycle/start/status/{fault}")
     for_log = stage.patience(LIMIT_S, f"lifecycle/start/logged/{fault}")
-    for_output = stage.patience(stage.time_limit_s, f"lifecycle/start/logged/{fault}")
+    silence = min(TIME_LIMIT_S, stage.time_limit_s)
+    for_output = stage.patience(silence, f"lifecycle/start/logged/{fault}")
     began = time.monotonic()
     answer, answered = None, 0.0
     while True:
@@ -105,7 +107,7 @@ def port_taken(stage: Stage) -> PortTaken:
     deployment = stage.start()
     # Where two have one address, that is seen when the second is ready: on a busy machine as late
     # as the first was.
-    limit = min(LIMIT_S, _STARTS * (time.monotonic() - began))
+    limit = min(stage.stretched(LIMIT_S), _STARTS * (time.monotonic() - began))
     limit = max(limit, stage.patience(LIMIT_S, "lifecycle/start/port-taken"))
     first = "answered"
     with ThreadPoolExecutor(1) as pool:

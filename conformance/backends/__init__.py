@@ -40,6 +40,10 @@ class EngineUnavailable(BackendError):
     """No container engine answers, and containers were asked for."""
 
 
+class EngineHung(BackendError):
+    """A container engine has taken a question, and has not answered it in time."""
+
+
 class StartError(BackendError):
     """A deployment did not become ready; carries its last output."""
 

@@ -51,7 +51,6 @@ from conformance.backends import (
 )
 from conformance.backends.compose_service import container_settings, duration
 from conformance.backends.engine import (
-    ENGINE_TIMEOUT_S,
     LOOPBACK,
     Run,
     compose_version,
@@ -203,7 +202,7 @@ class DockerDeployment(Deployment):
         try:
             with engine_errors(f"{self.server.name}: asking how its container ended"):
                 if certain:
-                    container.wait(timeout=ENGINE_TIMEOUT_S)
+                    container.wait(timeout=self._backend.client.api.timeout)
                 container.reload()
         except NotFound:
             return "removed by somebody else"

@@ -12,19 +12,25 @@ import socket
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 import requests
-from docker import DockerClient, from_env
+from docker import APIClient, DockerClient, from_env
 from docker.context import ContextAPI
 from docker.errors import APIError, DockerException, NotFound
 from requests.utils import get_environ_proxies
 
-from conformance.backends import BackendError, EngineUnavailable
+from conformance.backends import BackendError, EngineHung, EngineUnavailable
 
 #: Seconds that the engine has for an answer. Far more than one takes: a machine that builds images
 #: or runs other suites at the same time answers late, and that is nothing to fail for.
 ENGINE_TIMEOUT_S = 60
+#: What part of that it has where it has just not answered: whoever asks again and again, as the
+#: checks of start and stop do, would else wait for hours.
+SILENT_SHARE = 12
+#: The environment variable that says otherwise, as it did to Docker's own tools in Python.
+_TIMEOUT = "DOCKER_CLIENT_TIMEOUT"
 CONNECT_TIMEOUT_S = 10
 LOOPBACK = "127.0.0.1"
 
@@ -38,7 +44,9 @@ def connect(engine: str | None = None) -> DockerClient:
     :param engine: where it listens, as unix:///PATH or tcp://HOST:PORT, or a Docker context's name;
         None for the one that the `docker` command would use.
     :raises EngineUnavailable: none answers; says what was tried and what to do.
+    :raises BackendError: the variable for its timeout has no number.
     """
+    timeout_s = _timeout_s()
     tried = "the current Docker context" if engine is None else f"--engine {engine}"
     try:
         host, tried = _where() if engine is None else (host_of(engine), tried)
@@ -61,12 +69,36 @@ def connect(engine: str | None = None) -> DockerClient:
             client.ping()
     except (DockerException, requests.RequestException, OSError, ValueError) as error:
         raise EngineUnavailable(_unavailable(tried, reason(error))) from error
-    client.api.timeout = ENGINE_TIMEOUT_S
+    _give_time(client.api, timeout_s)
     # The environment is read here, and not again with each request: acts send requests in threads
     # of their own, while pytest changes the environment with each phase of a check.
     client.api.proxies = get_environ_proxies(client.api.base_url)
     client.api.trust_env = False
     return client
+
+
+def _give_time(api: APIClient, timeout_s: int) -> None:
+    """Give an engine its time for each answer, and little where it has just not answered."""
+    send = api.send
+
+    def timed(request: requests.PreparedRequest, **kwargs: Any) -> requests.Response:
+        try:
+            response = send(request, **kwargs)
+        except requests.Timeout:
+            api.timeout = max(timeout_s // SILENT_SHARE, 1)
+            raise
+        api.timeout = timeout_s
+        return response
+
+    api.timeout = timeout_s
+    api.send = timed  # type: ignore[method-assign]
+
+
+def _timeout_s() -> int:
+    told = os.environ.get(_TIMEOUT) or str(ENGINE_TIMEOUT_S)
+    if not told.isdecimal() or not int(told):
+        raise BackendError(f"{_TIMEOUT}={told}: expected a whole number of seconds, such as 60")
+    return int(told)
 
 
 def host_of(engine: str) -> str:
@@ -171,11 +203,16 @@ def reason(error: BaseException) -> str:
 
 @contextlib.contextmanager
 def engine_errors(doing: str) -> Iterator[None]:
-    """Turn what the SDK raises into a BackendError that says at what; NotFound stays as it is."""
+    """Turn what the SDK raises into a BackendError that says at what; NotFound stays as it is.
+
+    :raises EngineHung: the engine has not answered in time.
+    """
     try:
         yield
     except NotFound:
         raise
+    except requests.Timeout as error:
+        raise EngineHung(f"{doing}: the container engine has not answered in time") from error
     except (DockerException, requests.RequestException) as error:
         raise BackendError(f"{doing}: the container engine says: {reason(error)}") from error
 

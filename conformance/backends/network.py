@@ -17,13 +17,14 @@ import contextlib
 import fcntl
 import os
 import re
+import time
 from collections.abc import Iterator
 from typing import Any
 
 from docker import DockerClient
 from docker.errors import APIError, NotFound
 
-from conformance.backends import BackendError, ports
+from conformance.backends import BackendError, EngineHung, ports
 from conformance.backends.engine import engine_errors, reason
 from conformance.backends.leftovers import OWNER_LABEL, RUN_LABEL, Owner, is_leftover
 
@@ -37,6 +38,8 @@ _OPTIONS = {
 #: second for that, and not the usual ten.
 SETTINGS: dict[str, Any] = {"dns": ["127.0.0.1"], "dns_opt": ["timeout:1", "attempts:1"]}
 
+_POLL_S = 0.02
+
 #: The status with which an engine refuses to remove a network that a container is in.
 _IN_USE = 403
 
@@ -45,8 +48,9 @@ def of_run(client: DockerClient, run_id: str) -> str:
     """The id of a run's network, which is made when the first of its processes needs it.
 
     :raises BackendError: it cannot be made; says what to do.
+    :raises EngineHung: another process of the run waits for the engine.
     """
-    with _one_at_a_time():
+    with _one_at_a_time(client.api.timeout):
         try:
             found = client.api.networks(filters={"label": f"{RUN_LABEL}={run_id}"})
             if found:
@@ -92,14 +96,24 @@ def _owner_of(run_id: str) -> Owner:
 
 
 @contextlib.contextmanager
-def _one_at_a_time() -> Iterator[None]:
+def _one_at_a_time(limit_s: float) -> Iterator[None]:
     """Let the processes of a run make its network one after the other.
 
     Until release 25 the engine makes two of a name when it is asked for both at once.
     """
     directory = os.open(ports.directory(), os.O_RDONLY | os.O_CLOEXEC)
+    deadline = time.monotonic() + limit_s
     try:
-        fcntl.flock(directory, fcntl.LOCK_EX)
+        while True:
+            try:
+                fcntl.flock(directory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise EngineHung(
+                        "another process waits for the container engine to make a network"
+                    ) from None
+                time.sleep(_POLL_S)
         yield
     finally:
         os.close(directory)

@@ -77,7 +77,8 @@ def add_time_limit(parser: argparse.ArgumentParser) -> None:
         metavar="SECONDS",
         type=positive_seconds,
         default=TIME_LIMIT_S,
-        help="how long a server may be silent before it hangs (default %(default)g)",
+        help="how long a server may be silent before it hangs (default %(default)g); the limits of "
+        "starts, stops and reloads grow with it",
     )
 
 

@@ -82,7 +82,7 @@ def _replay(parsed: argparse.Namespace) -> int:
         if parsed.url is None:
             name = backend_name(parsed, Terminal(stderr=True, highlight=False), [server])
             backend = make_backend(name, None, parsed.framework, None)
-            target = stack.enter_context(replay.started(backend, server))
+            target = stack.enter_context(replay.started(backend, server, parsed.time_limit))
         sender = stack.enter_context(replay.Replay(target, parsed.time_limit))
         if parsed.format == "json":
             found = list(sender.send(source))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -44,6 +45,16 @@ class Engine:
         """Give it an image that the other engine has."""
         with subprocess.Popen(["docker", "save", image], stdout=subprocess.PIPE) as saving:
             subprocess.run(["docker", "-H", self.host, "load"], stdin=saving.stdout, check=True)
+
+    def freeze(self) -> None:
+        """Have it take connections and questions, and answer none."""
+        self.daemon.send_signal(signal.SIGSTOP)
+        # One thread after the other stops, and its parent hears of it with the last one.
+        os.waitid(os.P_PID, self.daemon.pid, os.WSTOPPED)
+
+    def thaw(self) -> None:
+        """Have it go on where it was."""
+        self.daemon.send_signal(signal.SIGCONT)
 
     def stop(self) -> None:
         """Stop it in good order, with what it started; that of one that was killed as well."""

@@ -137,7 +137,7 @@ def test_a_signal_that_is_handled_late_is_waited_for(
             }
         },
     )
-    monkeypatch.setattr(readiness, "wait_until_ready", lambda _: None)
+    monkeypatch.setattr(readiness, "wait_until_ready", lambda *_: None)
     stage = Stage(lambda _: deployment, Capabilities(), 2.0, lambda _: 1.0)
     assert stage.start() is deployment
     assert deployment.handles.call_args_list == [call(signal.SIGTERM)] * asked

@@ -285,6 +285,7 @@ def test_a_server_that_does_not_start_is_told_with_its_last_output(judged: Judge
     assert event == {
         "event": "failed",
         "message": "tiny ended before it was ready: exit status 1\nit starts\nno module named x",
+        "silent_engine": False,
     }
     assert judged.result.ret == 3  # type: ignore[attr-defined]
 
