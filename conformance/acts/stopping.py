@@ -9,7 +9,6 @@ import time
 from dataclasses import dataclass
 from uuid import uuid4
 
-from conformance import readiness
 from conformance.acts import POLL_S, Stage, act, attempt
 from conformance.backends import BackendError, Deployment, stop_signal
 from conformance.client import PeerError, Response, Wire
@@ -49,7 +48,7 @@ def end(
     :param sent: the signal that it was sent, if not its own stop signal.
     """
     status = stage.wait_for_end(deployment, check)
-    deadline = time.monotonic() + LEFT_LIMIT_S
+    deadline = time.monotonic() + stage.stretched(LEFT_LIMIT_S)
     while (left := deployment.left()) and status is not None and time.monotonic() < deadline:
         time.sleep(POLL_S)
     refuses = newcomer(deployment, SETTLE_S) == "refused"
@@ -158,7 +157,7 @@ def idle(stage: Stage) -> Idle:
     restarted = "answered"
     try:
         deployment.restart()
-        readiness.wait_until_ready(deployment)
+        stage.wait_until_ready(deployment)
     except BackendError as error:
         restarted = str(error)
     return Idle(ended, key, restarted)
@@ -265,8 +264,9 @@ def half_sent(stage: Stage) -> Drained:
     wire = stage.wire(deployment)
     connection = wire.connect()
     connection.send(b"GET /-/identity HTTP/1.1\r\nHost: wsgi-conf")
+    connection.taken(SETTLE_S)
     if stage.capabilities.concurrency != 1:
-        wire.ask("GET", "/-/identity")  # so that what came before it was seen
+        wire.ask("GET", "/-/identity")  # behind a proxy nobody else tells that the half was seen
     stop(deployment)
     newcomers = until_draining(stage, deployment)
     connection.send(b"orm.test\r\nConnection: close\r\n\r\n")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from collections.abc import Iterable
 from functools import cache
 from typing import Any
 
@@ -40,8 +41,10 @@ def marked(mark: str, *fields: str) -> bytes:
     return request(f"GET /wsgi/echo?mark={mark} HTTP/1.1", *fields)
 
 
-#: Seconds between two pieces that are to be read apart.
+#: Seconds between two pieces that are to be read apart, where nobody can tell that one was read.
 APART_S = 0.003
+#: Seconds that a message in pieces may be on its way: half as many as some servers give a head.
+ON_ITS_WAY_S = 1.0
 #: Looks at the journal in which a request that was not answered may still reach the application.
 #: They are answers, so that a server which gets no time for a while is not taken for one that is
 #: done; with the pauses between them they take a few tenths of a second.
@@ -148,16 +151,26 @@ def others_answered(wire: Wire, capabilities: Capabilities, *, head: bool = Fals
 def in_pieces(wire: Wire, capabilities: Capabilities, *pieces: bytes) -> list[Response]:
     """Like `exchange`, but the pieces reach the server one by one.
 
-    A server that looks after one connection at a time gets a moment for each.
+    When others are answered, the first has come through whatever is in between, and a proxy at a
+    container's port has not put it together with the second.
     """
     with wire.connect() as connection:
         connection.send(pieces[0])
         others_answered(wire, capabilities, head=b"\r\n\r\n" not in pieces[0])
+        deadline = time.monotonic() + ON_ITS_WAY_S
         for piece in pieces[1:]:
-            if capabilities.concurrency == 1:
-                time.sleep(APART_S)
+            apart(connection, deadline)
             connection.send(piece)
         return answers(connection)
+
+
+def apart(connection: Connection, deadline: float) -> None:
+    """Let the server read what was sent before more is; a moment where nobody can tell that it has.
+
+    :param deadline: until when, as `time.monotonic()` tells it, it is waited for that.
+    """
+    if not connection.taken(deadline - time.monotonic()):
+        time.sleep(APART_S)
 
 
 def comes(
@@ -199,6 +212,40 @@ def says_close(response: Response) -> bool:
     text = ",".join(response.all("Connection"))
     options = {option.strip().lower() for option in text.split(",")}
     return "close" in options or (response.version == "1.0" and "keep-alive" not in options)
+
+
+class Kept:
+    """A client that keeps its connection as long as the server does, and then takes another.
+
+    A server may close a connection between two requests, also as the next one is on its way (RFC
+    9112 section 9.5); httpd does when all of its workers are busy. The request is repeated then,
+    which section 9.3.1 leaves to clients that know it to do no harm. A new connection that ends
+    without an answer is wrong.
+    """
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+        self._connection: Connection | None = None
+
+    def ask(
+        self, method: str, target: str, fields: Iterable[tuple[str, str]] = (), body: bytes = b""
+    ) -> Response:
+        """Send a request and read its response."""
+        fields = list(fields)
+        if self._connection is not None:
+            self._connection.request(method, target, fields, body)
+            if self._connection.more():
+                return self._receive(self._connection, method)
+        self._connection = self._wire.connect()
+        self._connection.request(method, target, fields, body)
+        return self._receive(self._connection, method)
+
+    def _receive(self, connection: Connection, method: str) -> Response:
+        response = connection.receive(method)
+        if says_close(response):
+            connection.close()
+            self._connection = None
+        return response
 
 
 def bodiless(wire: Wire, method: str, target: str) -> Response:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from conformance.capabilities import Capabilities
-from conformance.checks.probes import read_json
+from conformance.checks.probes import Kept, read_json
 from conformance.checks.rendezvous import at_once, meet, send
 from conformance.clauses import Source, clause, flask, pep3333
 from conformance.client import Wire
@@ -246,19 +247,23 @@ def test_response(wire: Wire, capabilities: Capabilities, key: str, by: str) -> 
 )
 def test_kept_connections(wire: Wire, capabilities: Capabilities, key: str) -> None:
     """On kept connections all requests meet three times: each has its own data each time."""
-    connections = wire.connect_many(at_once(capabilities))
-    for meeting in range(3):
-        payloads = [uuid4().hex for _ in connections]
-        for connection, payload in zip(connections, payloads, strict=True):
-            connection.request(
+    parties = at_once(capabilities)
+
+    def party(_number: int) -> None:
+        kept = Kept(wire)
+        for meeting in range(3):
+            payload = uuid4().hex
+            response = kept.ask(
                 "POST",
-                f"/context/meet?key={key}-{meeting}&parties={len(payloads)}&payload={payload}"
+                f"/context/meet?key={key}-{meeting}&parties={parties}&payload={payload}"
                 f"&patience={wire.time_limit_s * 0.8}",
                 [("X-Payload", payload)],
                 payload.encode(),
             )
-        for connection, payload in zip(connections, payloads, strict=True):
-            answer = read_json(connection.receive("POST"))
+            answer = read_json(response)
             assert (answer["met"], answer["found_in_g"]) == (True, [])
             places = ("g", "request", "header", "body", "session")
             assert [answer[place] for place in places] == [payload] * len(places)
+
+    with ThreadPoolExecutor(parties) as pool:
+        list(pool.map(party, range(parties)))

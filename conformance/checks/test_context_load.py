@@ -7,10 +7,10 @@ from concurrent.futures import ThreadPoolExecutor
 from uuid import uuid4
 
 from conformance.capabilities import Capabilities
-from conformance.checks.probes import read_json, says_close
+from conformance.checks.probes import Kept, read_json
 from conformance.checks.rendezvous import at_once, send
 from conformance.clauses import clause, flask
-from conformance.client import Connection, Response, Wire
+from conformance.client import Wire
 
 CONTEXT = flask("reqcontext", "How the Context Works")
 #: How many requests each of the users sends on its connection. Some servers send fields and body
@@ -32,34 +32,6 @@ def all_wrong(number: int, user: Callable[[int], list[str]]) -> list[str]:
     """What was answered wrongly to any of the users, who are all at work at once."""
     with ThreadPoolExecutor(number) as pool:
         return [wrong for found in pool.map(user, range(number)) for wrong in found]
-
-
-class Kept:
-    """A connection that is kept as long as the server keeps it, and then replaced by another."""
-
-    def __init__(self, wire: Wire) -> None:
-        self._wire = wire
-        self._connection: Connection | None = None
-
-    def ask(self, method: str, target: str, fields: list[tuple[str, str]], body: bytes) -> Response:
-        """Send a request and read its response.
-
-        A server may end a connection between two requests; a new one that ends at once is wrong.
-        """
-        if self._connection is not None:
-            self._connection.request(method, target, fields, body)
-            if self._connection.more():
-                return self._receive(self._connection, method)
-        self._connection = self._wire.connect()
-        self._connection.request(method, target, fields, body)
-        return self._receive(self._connection, method)
-
-    def _receive(self, connection: Connection, method: str) -> Response:
-        response = connection.receive(method)
-        if says_close(response):
-            connection.close()
-            self._connection = None
-        return response
 
 
 @clause("context/load/kept-connections", "contract", CONTEXT, requires=("keep-alive",))

@@ -6,9 +6,10 @@ import time
 
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
-    APART_S,
+    ON_ITS_WAY_S,
     alive,
     answers,
+    apart,
     exchange,
     mark_of,
     marked,
@@ -20,8 +21,6 @@ from conformance.client import Response, Wire
 
 #: The pieces of a head.
 PIECES = 40
-#: Seconds that a head may be on its way: half as many as some servers give it.
-ON_ITS_WAY_S = 1.0
 #: More connections than some servers keep.
 MANY = 24
 
@@ -40,15 +39,14 @@ def test_large_head(wire: Wire, capabilities: Capabilities) -> None:
     whole = _outcome(exchange(wire, data))
     size = -(-len(data) // PIECES)
     with wire.connect() as connection:
-        began = time.monotonic()
+        deadline = time.monotonic() + ON_ITS_WAY_S
         for start in range(0, len(data), size):
             connection.send(data[start : start + size])
             # Read before the next one comes: other clients have had their answers meanwhile. On a
             # busy machine forty of them take longer than the whole head may.
-            if capabilities.concurrency == 1 or time.monotonic() > began + ON_ITS_WAY_S:
-                time.sleep(APART_S)
-            else:
+            if capabilities.concurrency != 1 and time.monotonic() < deadline:
                 alive(wire)
+            apart(connection, deadline)
         assert _outcome(answers(connection)) == whole
     alive(wire)
 

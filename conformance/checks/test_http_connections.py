@@ -12,6 +12,7 @@ from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
     HOST,
     NEXT,
+    ON_ITS_WAY_S,
     alive,
     answers,
     exchange,
@@ -32,6 +33,8 @@ PERSISTENCE = rfc9112("9.3")
 EXPECT = rfc9110("10.1.1")
 #: Seconds after which an application that takes its time has begun.
 AT_WORK_S = 0.15
+#: How many exchanges on other connections show what a server makes of one that has been read.
+EXCHANGES = 5
 
 
 def asked(connection: Connection, mark: str) -> Response:
@@ -312,7 +315,8 @@ def test_half_closed(
     with wire.connect() as connection:
         if capabilities.concurrency == 1:
             connection.request(method, f"/wsgi/slow?{query}", body=body or None)
-            # Nobody can be asked whether it has begun.
+            # Nobody can be asked whether it has begun, once it has been read.
+            connection.taken(ON_ITS_WAY_S)
             time.sleep(AT_WORK_S)
             connection.shutdown_write()
         else:
@@ -415,9 +419,11 @@ def test_expect_1_0(wire: Wire, capabilities: Capabilities) -> None:
     """In a request of HTTP/1.0 the expectation is ignored: its client knows no interim response."""
     with wire.connect() as connection:
         connection.send(expecting("echo", "X-None: 1", version="1.0"))
+        connection.taken(ON_ITS_WAY_S)
         if capabilities.concurrency != 1:
-            # A whole exchange on another connection, in which a hasty 100 would have been sent.
-            assert mark_of(wire.exchange(NEXT)) == "next"
+            # Whole exchanges on other connections, in which a hasty 100 would have been sent.
+            for _ in range(EXCHANGES):
+                alive(wire)
         connection.send(b"hello")
         response = connection.receive("POST")
     assert statuses(response) == [200]
@@ -558,8 +564,9 @@ def test_after_whole_head(wire: Wire, client: Client, key: str) -> None:
     """
     with wire.connect() as connection:
         connection.send(f"GET /wsgi/echo?key={key}&mark=x HTTP/1.1\r\nHost: {HOST}\r\n".encode())
-        # Whole exchanges on other connections, in which a hasty server would have called.
-        if journal_of(client, key) or journal_of(client, key):
+        connection.taken(ON_ITS_WAY_S)
+        # Whole exchanges, in which a hasty server would have called.
+        if any(journal_of(client, key) for _ in range(EXCHANGES)):
             raise PeerError("the application was called before the end of the header section")
         connection.send(b"Connection: close\r\n\r\n")
         assert connection.receive().status == 200

@@ -12,13 +12,14 @@ import hashlib
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import cache
+from functools import cache, partial
 
 import pytest
 
 from conformance.acts.transferring import Uploaded
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
+    Kept,
     answers,
     mark_of,
     marked,
@@ -345,13 +346,15 @@ def test_burst(wire: Wire) -> None:
 @clause("load/connections/kept", "must", OWN, requires=("concurrency", "keep-alive"))
 def test_kept(wire: Wire, capabilities: Capabilities) -> None:
     """Clients that keep their connections, with requests of all sizes, get their own answers."""
-    connections = wire.connect_many(min(at_once(capabilities), 8))
-    for turn in range(20):
-        sizes = [(turn * 7919 + index * 104_729) % 60_000 for index in range(len(connections))]
-        for index, (connection, size) in enumerate(zip(connections, sizes, strict=True)):
-            body = b"".join(content(size))
-            connection.request("POST", f"/load/upload?{turn}-{index}", body=body)
-        for index, (connection, size) in enumerate(zip(connections, sizes, strict=True)):
-            response = connection.receive("POST")
-            arrived(response, size)
-            assert read_json(response)["query"] == f"{turn}-{index}"
+    clients = [Kept(wire) for _ in range(min(at_once(capabilities), 8))]
+
+    def ask(turn: int, index: int) -> None:
+        size = (turn * 7919 + index * 104_729) % 60_000
+        own = f"{turn}-{index}"
+        response = clients[index].ask("POST", f"/load/upload?{own}", body=b"".join(content(size)))
+        arrived(response, size)
+        assert read_json(response)["query"] == own
+
+    with ThreadPoolExecutor(len(clients)) as pool:
+        for turn in range(20):
+            list(pool.map(partial(ask, turn), range(len(clients))))

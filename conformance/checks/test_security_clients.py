@@ -8,6 +8,7 @@ import pytest
 
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
+    ON_ITS_WAY_S,
     alive,
     comes,
     exchange,
@@ -347,6 +348,7 @@ def test_smuggling(wire: Wire, capabilities: Capabilities, data: bytes) -> None:
     """
     attacker = wire.connect()
     attacker.send(data)
+    attacker.taken(ON_ITS_WAY_S)
     attacker.shutdown_write()
     if capabilities.concurrency != 1:
         served(wire, VICTIMS, "during")

@@ -25,6 +25,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 
 from conformance.client.exchanges import Exchange, Recorder
+from conformance.client.unread import unread
 
 __all__ = [
     "Connection",
@@ -74,6 +75,8 @@ _STATUS_LINE = re.compile(rb"HTTP/(1\.[01]) ([1-9][0-9]{2}) ([\t \x21-\x7e\x80-\
 _FIELD_LINE = re.compile(
     rb"(" + _TOKEN + rb"):[ \t]*((?:[\x21-\x7e\x80-\xff][\t \x21-\x7e\x80-\xff]*)?)"
 )
+#: Seconds between two looks at what the peer has read.
+_LOOK_S = 0.0005
 #: More than the size of anything has, and few enough for int().
 _LENGTH_DIGITS = 100
 # RFC 9112 section 7.1: chunk = chunk-size [ chunk-ext ] CRLF
@@ -209,6 +212,18 @@ class Connection:
         if body is not None:
             lines.append(f"Content-Length: {len(body)}")
         self.send("\r\n".join([*lines, "", ""]).encode("latin-1") + (body or b"") + behind)
+
+    def taken(self, patience_s: float) -> bool:
+        """Whether the peer's program has read within this time all that was sent.
+
+        False, at once, where nobody can tell as well: see `unread`.
+        """
+        deadline = time.monotonic() + patience_s
+        while waiting := unread(self._socket):
+            if time.monotonic() > deadline:
+                break
+            time.sleep(_LOOK_S)
+        return waiting == 0
 
     @property
     def began(self) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import json
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer, ThreadingHTTPServer
 from typing import Any
@@ -12,12 +14,23 @@ from unittest.mock import Mock
 
 import pytest
 
+from conformance import readiness
 from conformance.acts import Stage, stopping
 from conformance.capabilities import Capabilities
 from conformance.checks import probes
-from conformance.checks.probes import NEXT, SETTLE_LOOKS, comes, others_answered, settled
+from conformance.checks.probes import (
+    NEXT,
+    SETTLE_LOOKS,
+    comes,
+    in_pieces,
+    mark_of,
+    others_answered,
+    settled,
+)
 from conformance.client import Wire
 from conformance.client.http import Client
+from conformance.client.unread import unread
+from tests.conformance.peer import read_head
 
 ONE = Capabilities(threads=1)
 
@@ -85,6 +98,38 @@ def test_an_answer_that_comes_is_not_missed(wire: Wire) -> None:
         assert comes(wire, ONE, connection, 10.0)
 
 
+def test_pieces_are_read_apart_although_others_are_answered_first() -> None:
+    pieces = [NEXT[:20], NEXT[20:]]
+    body = b'{"query": "mark=next"}'
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 22\r\n\r\n" + body
+    read: list[bytes] = []
+
+    def serve() -> None:
+        first, _ = listener.accept()
+        for _ in range(2):
+            other, _ = listener.accept()
+            with other:
+                read_head(other)
+                other.sendall(answer)
+        time.sleep(0.1)  # the thread that is to read gets no time
+        with first:
+            read.extend(first.recv(1024) for _ in pieces)
+            first.sendall(answer)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        wire = Wire(listener.getsockname())
+        with wire.connect() as connection:
+            if unread(connection._socket) is None:
+                pytest.skip("this system does not tell what a peer has read")
+        listener.accept()[0].close()
+        server = threading.Thread(target=serve, daemon=True)
+        server.start()
+        found = in_pieces(wire, Capabilities(threads=2), *pieces)
+        server.join()
+    assert read == pieces
+    assert [mark_of(response) for response in found] == ["next"]
+
+
 class Late(Client):
     """A journal that has an entry only at one of the looks at it."""
 
@@ -127,3 +172,15 @@ def test_one_silence_is_no_drain(
     stage = Stage(Mock(), Capabilities(threads=threads), 10.0, lambda _: 1.0)
     assert stopping.until_draining(stage, Mock()) == expected
     assert next(newcomers, None) is None
+
+
+@pytest.mark.parametrize(("time_limit_s", "factor"), [(2.0, 1), (10.0, 1), (30.0, 3)])
+def test_all_limits_grow_with_the_one_for_silence(
+    time_limit_s: float, factor: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited, deployment = Mock(), Mock()
+    monkeypatch.setattr(readiness, "wait_until_ready", waited)
+    stage = Stage(lambda _: deployment, Capabilities(), time_limit_s, lambda _: 0.5)
+    assert stage.patience(20.0, "lifecycle/stop/idle") == 10.0 * factor
+    stage.wait_until_ready(deployment)
+    waited.assert_called_once_with(deployment, readiness.START_LIMIT_S * factor)
