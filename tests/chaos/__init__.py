@@ -16,6 +16,12 @@ It prints each check whose verdict differs, with both messages, and exits 1. Wha
 - the application: before it is called, and at `start_response`, `write()`, each block, each read of
   the body, and `close()` (`application`, which `inside/sitecustomize.py` puts into the server)
 
+Mutants are late where a seed is in the environment (`handlers`), and have to fail all the same:
+
+    WSGI_CONFORM_CHAOS=7 python -m pytest -n auto tests/mutants -k every_mutant_fails
+
+One that passes shows a check that goes on before what it sent has been read.
+
 A seed decides when something is late, and how late; what is at work at that moment it does not. So
 a seed that made a difference is likely to make it again, and not certain.
 

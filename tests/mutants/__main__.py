@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import os
 
+from tests.chaos.handlers import make_late
 from tests.mutants import UNBROKEN, load
 from tests.mutants.programs import FORKING, SUPERVISED, serve
 
@@ -14,6 +16,8 @@ parser.add_argument("--port", type=int, default=8000)
 
 if __name__ == "__main__":
     arguments = parser.parse_args()
+    if "WSGI_CONFORM_CHAOS" in os.environ:
+        make_late(os.environ["WSGI_CONFORM_CHAOS"])
     unbroken = {mutant.name: mutant for mutant in (UNBROKEN, SUPERVISED, FORKING)}
     mutant = {**load(), **unbroken}[arguments.name]
     if mutant.program is not None:

@@ -407,10 +407,13 @@ def not_replaced(host: str, port: int) -> None:
 )
 def dies_after_the_answer(host: str, port: int) -> None:
     application = load()
+    answered: list[str] = []
 
     def later(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if answered:
+            os._exit(7)
         if environ["PATH_INFO"].startswith("/lifecycle/end/"):
-            threading.Timer(0.2, os._exit, [7]).start()
+            answered.append(environ["PATH_INFO"])
             return broken_application(environ, start_response)
         return application(environ, start_response)
 

@@ -20,6 +20,7 @@ from conformance import catalogue, registry, results
 from conformance.backends import owner
 from conformance.backends.process import ProcessBackend
 from conformance.clauses import Clause
+from conformance.client import wire
 from conformance.runner import Plan, Runner
 from conformance.verdicts import Verdict
 from tests.listening import Quiet
@@ -55,11 +56,12 @@ def checks() -> list[Clause]:
 def compose(directory: Path, mutants: Mapping[str, Mutant]) -> Path:
     """A registry in which mutants are servers of these names."""
     path = directory / "compose.yaml"
+    chaos = {name: os.environ[name] for name in ["WSGI_CONFORM_CHAOS"] if name in os.environ}
     services = {
         name: {
             "command": f"python3 -m tests.mutants {mutant.name} "
             "--host ${WSGI_HOST:-0.0.0.0} --port ${WSGI_PORT:-8000}",
-            "environment": {"PYTHONPATH": str(ROOT)},
+            "environment": {"PYTHONPATH": str(ROOT), **chaos},
             # Not below what a stop takes on a busy machine: the unbroken ones are to pass.
             "stop_grace_period": "2s" if mutant.breaks else "10s",
             registry.EXTENSION: {
@@ -112,7 +114,7 @@ def judge(
 def run(
     directory: Path,
     only: Mapping[str, Sequence[str]],
-    time_limit_s: float = TIME_LIMIT_S,
+    time_limit_s: float = wire.TIME_LIMIT_S,
     jobs: int = 4,
 ) -> dict[str, dict[str, Any]]:
     """Run mutants like servers and return what the checks said, by server and check.
