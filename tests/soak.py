@@ -3,7 +3,7 @@
 Each verdict has to be the same in every round, but for those of entries with `varies`, which say
 that nothing here decides. What differs is printed as it is found, and the exit status says whether
 anything did. What was counted is kept in a file, so that rounds of several days add up, and beside
-it the results of each round in which something differed.
+it the results of each round in which something differed or was unexpected.
 
     python -m tests.soak --rounds 10 --busy 2 --record soak.json     all that run as processes
     python -m tests.soak --shuffle                                   with checks in another order
@@ -105,8 +105,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             print("\n".join([told, *(f"  {line}" for line in found)]), flush=True)
             if arguments.record is not None:
                 arguments.record.write_text(json.dumps(counts), encoding="utf-8")
-                if found:
-                    # To be looked at: what differed may not come again for a long time.
+                if found or done.returncode:
+                    # To be looked at: it may not come again for a long time.
                     kept = arguments.record.with_suffix(f".{number}.json")
                     shutil.copy(Path(scratch, FILE_NAME), kept)
     return 1 if differ else 0

@@ -29,6 +29,9 @@ from tests.listening import Quiet
 #: Seconds that it has for each answer.
 PATIENCE_S = 4.0
 
+#: What it is asked for.
+CONCURRENT, FAILING = "as many requests at a time", "500 for an application that fails"
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Where what is found is written."""
@@ -43,9 +46,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     """After each check, ask for what it could do before the first."""
     run, stash = item.config.stash[plugin._run], item.config.stash
     if _able not in stash:
-        stash[_able] = able(run)
+        stash[_able] = able(run, {CONCURRENT, FAILING})
     result = yield
-    lost = stash[_able] - able(run)
+    lost = stash[_able] - able(run, stash[_able])
     if lost and run.broken is None:
         with item.config.option.sound_log.open("a") as log:
             log.write(f"{run.server.name} {plugin.clause_of_item(item).id}: {', '.join(lost)}\n")
@@ -53,19 +56,21 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
     return result
 
 
-def able(run: plugin.Run) -> set[str]:
-    """What the deployment can do."""
+def able(run: plugin.Run, asked: set[str]) -> set[str]:
+    """What of that the deployment can do."""
     address = run.deployment.address
     wire = Wire((address.host, address.port), Recorder(), PATIENCE_S)
     number = at_once(run.capabilities)
     found = set()
     try:
         with contextlib.suppress(PeerError):
-            if all(answer["met"] for answer in meet(wire, uuid4().hex, number).values()):
-                found.add(f"{number} requests at the same time")
+            if CONCURRENT in asked and all(
+                answer["met"] for answer in meet(wire, uuid4().hex, number).values()
+            ):
+                found.add(CONCURRENT)
         with contextlib.suppress(PeerError):
-            if wire.ask("GET", "/wsgi/raise/in-call").status == 500:
-                found.add("500 for an application that fails")
+            if FAILING in asked and wire.ask("GET", "/wsgi/raise/in-call").status == 500:
+                found.add(FAILING)
     finally:
         wire.close()
     return found

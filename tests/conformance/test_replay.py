@@ -195,7 +195,7 @@ def test_it_waits_where_the_client_waited_and_half_closes_where_it_did() -> None
 def test_a_pause_in_which_nothing_comes_does_not_keep_the_rest() -> None:
     with peer(says(ANSWER)) as to:
         pauses = [{"sent": 5, "received": 0}, {"sent": 9, "received": 25}]
-        [found] = sent(to, exchange(pauses=pauses), time_limit_s=0.3)
+        [found] = sent(to, exchange(pauses=pauses), time_limit_s=1.0)
     assert found.same
 
 
@@ -216,7 +216,7 @@ def hang(connection: socket.socket) -> None:
 )
 def test_how_the_connection_ends_is_told(script: Script, ended: str) -> None:
     with peer(script) as to:
-        [found] = sent(to, exchange(), time_limit_s=0.3)
+        [found] = sent(to, exchange(), time_limit_s=1.0)
     assert found.found is not None
     assert found.found["ended"] == ended
     assert found.same is False
