@@ -45,6 +45,8 @@ def marked(mark: str, *fields: str) -> bytes:
 APART_S = 0.003
 #: Seconds that a message in pieces may be on its way: half as many as some servers give a head.
 ON_ITS_WAY_S = 1.0
+#: Seconds in which a server reacts that does; it has as much to read as its system took for it.
+REACTION_S = 5.0
 #: Looks at the journal in which a request that was not answered may still reach the application.
 #: They are answers, so that a server which gets no time for a while is not taken for one that is
 #: done; with the pauses between them they take a few tenths of a second.
@@ -149,19 +151,25 @@ def others_answered(wire: Wire, capabilities: Capabilities, *, head: bool = Fals
 
 
 def in_pieces(wire: Wire, capabilities: Capabilities, *pieces: bytes) -> list[Response]:
-    """Like `exchange`, but the pieces reach the server one by one.
-
-    When others are answered, the first has come through whatever is in between, and a proxy at a
-    container's port has not put it together with the second.
-    """
+    """Like `exchange`, but the pieces reach the server one by one."""
     with wire.connect() as connection:
-        connection.send(pieces[0])
-        others_answered(wire, capabilities, head=b"\r\n\r\n" not in pieces[0])
+        begin(wire, capabilities, connection, pieces[0])
         deadline = time.monotonic() + ON_ITS_WAY_S
         for piece in pieces[1:]:
             apart(connection, deadline)
             connection.send(piece)
         return answers(connection)
+
+
+def begin(wire: Wire, capabilities: Capabilities, connection: Connection, piece: bytes) -> None:
+    """Send the first piece of a request, and let the server read it before more is sent.
+
+    When others are answered, it has come through whatever is in between, and a proxy at a
+    container's port does not put it together with the second.
+    """
+    connection.send(piece)
+    others_answered(wire, capabilities, head=b"\r\n\r\n" not in piece)
+    apart(connection, time.monotonic() + ON_ITS_WAY_S)
 
 
 def apart(connection: Connection, deadline: float) -> None:

@@ -24,8 +24,12 @@ from conformance.checks.bodies import (
 )
 from conformance.checks.probes import (
     NEXT,
+    REACTION_S,
     SMUGGLED,
+    alive,
     answers,
+    begin,
+    comes,
     exchange,
     first,
     mark_of,
@@ -371,6 +375,29 @@ def test_chunked_invalid_closed(wire: Wire, body: bytes) -> None:
     found = exchange(wire, request(ECHO, CHUNKED, body=body), NEXT)
     only_first(wire, found)
     no_more_than(wire, found, "first")
+
+
+@clause("http/chunked/invalid-late", "should", rfc9112("2.2"), requires=CHUNKED_INPUT)
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"xyz\r\nhello\r\n0\r\n\r\n", id="size"),
+        pytest.param(b"5\r\nhello world\r\n0\r\n\r\n", id="data"),
+        pytest.param(b"5\r\nhello\r\n0\r\nX Y: 1\r\n\r\n", id="trailer"),
+    ],
+)
+def test_chunked_invalid_late(wire: Wire, capabilities: Capabilities, body: bytes) -> None:
+    """A body that breaks the grammar after its head has been read is answered or cut off as well.
+
+    Somebody may wait for that body by then, and has to be told: a client that has sent all it has
+    would be waited for, and each such client holds a thread.
+    """
+    with wire.connect() as connection:
+        begin(wire, capabilities, connection, request(ECHO, CHUNKED, "Connection: close"))
+        connection.send(body)
+        answered = comes(wire, capabilities, connection, REACTION_S)
+    assert answered, "it was neither answered nor closed"
+    alive(wire)
 
 
 @clause("http/chunked/overflow", "must", rfc9112("7.1"), requires=CHUNKED_INPUT)

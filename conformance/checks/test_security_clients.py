@@ -9,7 +9,9 @@ import pytest
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
     ON_ITS_WAY_S,
+    REACTION_S,
     alive,
+    begin,
     comes,
     exchange,
     first,
@@ -29,8 +31,6 @@ IDLE = 64
 #: The most that is sent of what has no end, in bytes, and in which blocks.
 ENDLESS = 2 * 1024 * 1024
 BLOCK = 64 * 1024
-#: Seconds in which a server reacts that does; it has as much to read as its system took for it.
-REACTION_S = 5.0
 #: How many victims come while the attacker is there, and how many after that.
 VICTIMS = 3
 
@@ -155,10 +155,10 @@ def reaction(wire: Wire, capabilities: Capabilities, connection: Connection, blo
     return comes(wire, capabilities, connection, REACTION_S)
 
 
-def limited(wire: Wire, capabilities: Capabilities, begin: bytes, block: bytes) -> None:
-    """What begins like this and goes on without end is answered, or the connection closed."""
+def limited(wire: Wire, capabilities: Capabilities, start: bytes, block: bytes) -> None:
+    """What starts like this and goes on without end is answered, or the connection closed."""
     with wire.connect() as connection:
-        connection.send(begin)
+        begin(wire, capabilities, connection, start)
         reacted = reaction(wire, capabilities, connection, block)
         assert reacted, f"{ENDLESS} bytes were taken, and more asked for"
     alive(wire)
@@ -169,7 +169,7 @@ CHUNKED_HEAD = request("POST /load/upload HTTP/1.1", "Transfer-Encoding: chunked
 
 @clause("security/endless/head", "agreement", LIMITS)
 @pytest.mark.parametrize(
-    ("begin", "block"),
+    ("start", "block"),
     [
         pytest.param(b"GET /", b"a" * BLOCK, id="target"),
         pytest.param(request("GET / HTTP/1.1")[:-2] + b"X-Field: ", b"a" * BLOCK, id="value"),
@@ -177,42 +177,42 @@ CHUNKED_HEAD = request("POST /load/upload HTTP/1.1", "Transfer-Encoding: chunked
         pytest.param(request("GET / HTTP/1.1")[:-2], b"X-Field: value\r\n" * 4096, id="fields"),
     ],
 )
-def test_endless_head(wire: Wire, capabilities: Capabilities, begin: bytes, block: bytes) -> None:
+def test_endless_head(wire: Wire, capabilities: Capabilities, start: bytes, block: bytes) -> None:
     """A head that does not end is answered or the connection closed, before memory is full of it.
 
     Within some megabytes, all of which a client may send in a moment, to many connections.
     """
-    limited(wire, capabilities, begin, block)
+    limited(wire, capabilities, start, block)
 
 
 @clause("security/endless/extension", "should", rfc9112("7.1.1"), requires=("chunked-input",))
 @pytest.mark.parametrize(
-    ("begin", "block"),
+    ("start", "block"),
     [
         pytest.param(b"5;extension=", b"a" * BLOCK, id="one"),
         pytest.param(b"", (b"1;" + b"e" * 40 + b"\r\na\r\n") * 1024, id="many"),
     ],
 )
 def test_endless_extension(
-    wire: Wire, capabilities: Capabilities, begin: bytes, block: bytes
+    wire: Wire, capabilities: Capabilities, start: bytes, block: bytes
 ) -> None:
     """The extensions of the chunks of a body are limited as a head is, and in sum."""
-    limited(wire, capabilities, CHUNKED_HEAD + begin, block)
+    limited(wire, capabilities, CHUNKED_HEAD + start, block)
 
 
 @clause("security/endless/chunked", "agreement", rfc9112("7.1"), requires=("chunked-input",))
 @pytest.mark.parametrize(
-    ("begin", "block"),
+    ("start", "block"),
     [
         pytest.param(b"5\r\nhello\r\n0\r\n", b"X-Trailer: value\r\n" * 4096, id="trailers"),
         pytest.param(b"", b"0" * BLOCK, id="size"),
     ],
 )
 def test_endless_chunked(
-    wire: Wire, capabilities: Capabilities, begin: bytes, block: bytes
+    wire: Wire, capabilities: Capabilities, start: bytes, block: bytes
 ) -> None:
     """Trailers, and the digits of a size, are limited although nothing of them is kept."""
-    limited(wire, capabilities, CHUNKED_HEAD + begin, block)
+    limited(wire, capabilities, CHUNKED_HEAD + start, block)
 
 
 @clause("security/large/whole", "must", LIMITS)

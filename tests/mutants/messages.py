@@ -805,6 +805,31 @@ class _LenientChunks(bodies.ChunkedBody):
 
 
 @server_mutant(
+    "late-error-is-not-told",
+    breaks=[
+        *rows("http/chunked/invalid-late", "size data trailer"),
+        "security/endless/chunked/size",
+    ],
+)
+def late_error_is_not_told() -> Handler:
+    class Waiting(bodies.ChunkedBody):
+        def __init__(self, connection: Connection, *arguments: Any) -> None:
+            self._late = not connection.buffer
+            super().__init__(connection, *arguments)
+
+        def _decode(self) -> bytes:
+            try:
+                return super()._decode()
+            except ClientError:
+                while self._late:
+                    self._more()
+                raise
+
+    bodies.ChunkedBody = Waiting  # type: ignore[misc, assignment]
+    return WSGIRequestHandler
+
+
+@server_mutant(
     "chunks-mended",
     breaks=[
         "http/chunked/decoded/leading-zeros",
