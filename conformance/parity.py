@@ -340,10 +340,11 @@ class Comparison:
         """Whether there is anything to compare with."""
         return bool(self._reference)
 
-    def parity(self, check: dict[str, Any]) -> dict[str, Any] | None:
-        """The object `parity` of a check in results.json; None where nothing can be compared."""
-        expected = self._reference.get(check["id"])
-        found = None if expected is None else normal_forms(check)
+    def parity(self, check: dict[str, Any], server: str) -> dict[str, Any] | None:
+        """The object `parity` of a server's check in results.json; None where there is none."""
+        expected = found = self._reference.get(check["id"])
+        if expected is not None and server != REFERENCE:
+            found = normal_forms(check)
         if expected is None or found is None:
             return None
         return {

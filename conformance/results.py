@@ -183,7 +183,7 @@ def write(
                 out.write(f'{json.dumps(server)[:-1]}, "checks": [')
                 for position, check in enumerate(checks(server["name"])):
                     if comparison.known:
-                        check["parity"] = comparison.parity(check)
+                        check["parity"] = comparison.parity(check, server["name"])
                     out.write(f"{',' if position else ''}\n{json.dumps(check)}")
                 out.write(f"\n]}}{',' if number < len(servers) else ''}\n")
             out.write("]}\n")

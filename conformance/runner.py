@@ -39,9 +39,11 @@ EXIT_INTERRUPTED = 130
 STOP_LIMIT_S = 20.0
 #: How many servers must have got no answer from an engine before it is given up: one may be chance.
 SILENT_ENOUGH = 2
-#: How many modules of a server's checks there have to be left for each process that takes them: to
-#: start one more takes what its server needs to start.
-WORTH_ONE_MORE = 10
+#: Seconds of a server's checks that have to be left for each process that takes them: to start one
+#: more takes what its server needs to start.
+WORTH_ONE_MORE_S = 4.0
+#: Seconds that a module of checks takes of a server that is expected to need `shards.BASE_S`.
+MODULE_S = 0.4
 
 
 class Listener(Protocol):
@@ -80,12 +82,17 @@ class Plan:
 class _State:
     """What is known of one server's run.
 
+    :ivar modules: how many modules there were in the queue.
+    :ivar module_s: seconds that one is taken to last until that is known of some.
     :ivar workers: how many processes judge it now.
+    :ivar checks_s: the seconds that the checks took of which it is known.
     :ivar finished: whether those that have ended did all that they took.
     """
 
     server: Server
     queue: Queue
+    modules: int = field(init=False)
+    module_s: float = MODULE_S
     version: str | None = None
     python: str | None = None
     error: str | None = None
@@ -93,9 +100,13 @@ class _State:
     finished: bool = True
     seen: set[str] = field(default_factory=set)
     phases: dict[str, float] = field(default_factory=dict)
+    checks_s: float = 0.0
     cpu_s: float = 0.0
     memory_mb: int = 0
     longest_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.modules = len(self.queue)
 
     def spend(self, phase: str, seconds: float) -> None:
         """A process for this server has spent so long in a phase."""
@@ -112,9 +123,15 @@ class _State:
         }
 
     @property
+    def left_s(self) -> float:
+        """The seconds that the modules in the queue will take, if they take what others took."""
+        left = len(self.queue)
+        return left * (self.module_s + self.checks_s) / (1 + self.modules - left)
+
+    @property
     def late(self) -> bool:
         """Whether it would be through sooner if one more process took some of its checks."""
-        enough = len(self.queue) >= WORTH_ONE_MORE * (self.workers + 1)
+        enough = self.left_s >= WORTH_ONE_MORE_S * (self.workers + 1)
         return self.workers > 0 and self.error is None and enough
 
     @property
@@ -230,7 +247,11 @@ class Runner:
             self._prepare_s = time.monotonic() - clock
             self._began = True
             self._writer.outline(*self._summary(EXIT_INTERRUPTED))
-            self._waiting.extend(sorted(self._states, key=self._expected_s, reverse=True))
+            for state in self._states:
+                expected_s = shards.expected_s(state.server, None, plan.expectations)
+                state.module_s = MODULE_S * expected_s / shards.BASE_S
+            # The one that ends last should not begin last.
+            self._waiting.extend(sorted(self._states, key=lambda state: -state.left_s))
             for state in self._states:
                 if (reason := failed.get(state.server.name)) is not None:
                     state.error = reason
@@ -248,7 +269,7 @@ class Runner:
         return list(dict.fromkeys([*first, *found]))
 
     def _work(self) -> None:
-        """Judge one server after the other; then help with those that take longest."""
+        """Judge one server after the other, and help with those that take longest."""
         while (state := self._next()) is not None:
             with tempfile.TemporaryFile() as output:
                 ended, finished = self._run_worker(state, output)
@@ -268,16 +289,22 @@ class Runner:
         with self._lock:
             if self._stopping:
                 return None
-            if self._waiting:
+            # On what already runs two processes would be in each other's way.
+            late = [state for state in self._states if state.late and not self._plan.url]
+            latest = max(late, key=lambda state: state.left_s / state.workers, default=None)
+            if latest is not None and (not self._waiting or self._waited_for(latest)):
+                state = latest
+            elif self._waiting:
                 state = self._waiting.popleft()
             else:
-                # On what already runs two processes would be in each other's way.
-                late = [state for state in self._states if state.late and not self._plan.url]
-                if not late:
-                    return None
-                state = max(late, key=lambda state: len(state.queue) / state.workers)
+                return None
             state.workers += 1
             return state
+
+    def _waited_for(self, state: _State) -> bool:
+        """Whether a server would still be judged when all the others are through, as it goes."""
+        rest_s = sum(other.left_s for other in self._states if other.error is None)
+        return state.checks_s > 0 and state.left_s / state.workers > rest_s / self._plan.jobs
 
     def _done(self, state: _State) -> None:
         """No process judges the server any more."""
@@ -286,10 +313,6 @@ class Runner:
         if not self._stopping:
             with self._lock:
                 self._listener.done(state.server, state.error)
-
-    def _expected_s(self, state: _State) -> float:
-        """How long a server is taken to need: the one that ends last should not begin last."""
-        return shards.expected_s(state.server, None, self._plan.expectations)
 
     def _run_worker(self, state: _State, output: IO[bytes]) -> tuple[str, bool]:
         """Run a pytest process for a server; how it ended, and whether it did all that it took."""
@@ -337,6 +360,7 @@ class Runner:
             case "check":
                 check = event["check"]
                 state.seen.add(check["id"])
+                state.checks_s += check["duration_s"]
                 self._writer.add(state.server.name, check)
                 self._listener.checked(state.server, check)
             case "failed":

@@ -18,6 +18,9 @@ from conformance.client import PeerError, Response, Wire
 SETTLE_S = 1.0
 #: Seconds after a signal in which requests may still be answered that come after it.
 ANSWERED_LIMIT_S = 4.0
+#: Seconds for which a request is held on after it is seen that the server stops: it may be cut off
+#: only a moment later.
+HELD_S = 0.5
 #: Seconds that workers may outlive the main process, which is when they notice.
 LEFT_LIMIT_S = 2.0
 _LOG_LINES = 300
@@ -121,8 +124,12 @@ class HeldRequest:
         if not deployment.wait_at_gate(self.key, stage.time_limit_s):
             raise PeerError(f"the application was not called for /lifecycle/{target}")
 
-    def finish(self) -> Response | PeerError:
-        """Open the gate and read the response."""
+    def finish(self, held_s: float = 0.0) -> Response | PeerError:
+        """Open the gate and read the response.
+
+        :param held_s: seconds for which it is held before that, unless its connection ends.
+        """
+        self._connection.cut(held_s)
         self._deployment.open_gate(self.key)
         return attempt(self._connection.receive)
 
@@ -217,7 +224,7 @@ def _drained(stage: Stage, target: str, check: str, signals: int = 1) -> Drained
     for _ in range(signals):
         stop(deployment)
         newcomers = until_draining(stage, deployment)
-    answer = held.finish()
+    answer = held.finish(HELD_S)
     return Drained(end(stage, deployment, check), answer, newcomers, held.key)
 
 
@@ -254,7 +261,7 @@ def asked_again(stage: Stage) -> AskedAgain:
     held = HeldRequest(stage, deployment, stage.wire(deployment), "held")
     stop(deployment)
     until_draining(stage, deployment)
-    return AskedAgain(held.finish(), held.ask_again())
+    return AskedAgain(held.finish(HELD_S), held.ask_again())
 
 
 @act

@@ -171,13 +171,13 @@ def steps(
     number = at_once(capabilities)
     for party in send(wire, key, number, path="/wsgi/context/steps"):
         assert party.receive().body == b"block;" * 3
+    wanted = number * {"iteration": 3, "close": 1}[step]
 
-    def named(events: list[dict[str, Any]], name: str) -> list[dict[str, Any]]:
-        return [event for event in events if event["event"] == name]
+    def named(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [event for event in events if event["event"] == step]
 
-    events = client.journal(key, until=lambda events: len(named(events, "close")) >= number)
-    found = named(events, step)
-    assert len(found) == number * {"iteration": 3, "close": 1}[step]
+    found = named(client.journal(key, until=lambda events: len(named(events)) >= wanted))
+    assert len(found) == wanted
     return found
 
 

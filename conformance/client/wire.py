@@ -336,6 +336,15 @@ class Connection:
         """Whether the peer has ended the connection, as far as it was read."""
         return self._ended
 
+    def cut(self, patience_s: float) -> bool:
+        """Whether the peer ends the connection within this time, read or not what came before.
+
+        False, after that time, where the system does not tell: only Linux does.
+        """
+        poll = select.poll()
+        poll.register(self._socket, getattr(select, "POLLRDHUP", 0))
+        return bool(poll.poll(patience_s * 1000))
+
     def receive_end(self) -> bytes:
         """Read until the peer closes; return what came before that, usually nothing.
 

@@ -22,8 +22,9 @@ from conformance.runner import Plan, Runner
 
 #: Where results are, unless something else is said.
 RESULTS = Path("results")
-#: Pytest processes side by side. They wait more than they compute, hence more than processors.
-DEFAULT_JOBS = (os.cpu_count() or 2) * 4
+#: Deployments judged side by side for each processor: they wait more than they compute. To start a
+#: container computes more than to start a process.
+JOBS = {"process": 6, "docker": 4}
 
 
 class UsageError(Exception):
@@ -92,8 +93,8 @@ def add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
         "--jobs",
         metavar="N",
         type=positive,
-        default=DEFAULT_JOBS,
-        help="deployments judged side by side, on each engine (default: four for each processor)",
+        help="deployments judged side by side, on each engine (default: for each processor "
+        f"{JOBS['docker']} containers or {JOBS['process']} processes)",
     )
     parser.add_argument(
         "--engine",
@@ -179,6 +180,7 @@ def make_plan(
     parsed: argparse.Namespace, servers: Sequence[Server], checks: Sequence[Clause], backend: str
 ) -> Plan:
     """What the options of `add_run_options` ask for."""
+    jobs = parsed.jobs or JOBS[backend] * (os.cpu_count() or 2)
     return Plan(
         servers=servers,
         checks=checks,
@@ -189,7 +191,7 @@ def make_plan(
         expectations=parsed.expectations,
         expression=parsed.expression,
         time_limit_s=parsed.time_limit,
-        jobs=parsed.jobs * len(parsed.engine or [None]),
+        jobs=jobs * len(parsed.engine or [None]),
     )
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
+import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 from unittest.mock import Mock, call
@@ -15,9 +18,12 @@ import conformance.backends.process
 import conformance.plugin  # noqa: F401
 from conformance import readiness, registry
 from conformance.acts import ACTS, Stage
+from conformance.acts.stopping import HeldRequest
 from conformance.backends import Deployment, owner
 from conformance.capabilities import Capabilities
+from conformance.client import ConnectionClosed, Wire
 from tests.conformance.deployments import compose, tiny
+from tests.conformance.peer import peer, read_head
 
 pytest_plugins = ["pytester"]
 
@@ -146,3 +152,25 @@ def test_a_signal_that_is_handled_late_is_waited_for(
 def test_only_what_the_chosen_checks_need_is_performed(verdicts: Verdicts, tmp_path: Path) -> None:
     assert verdicts("--wsgi-check=area/spoiled") == {"area/spoiled": "fail"}
     assert not (tmp_path / "performed").exists()
+
+
+def test_a_request_that_is_cut_off_a_moment_later_is_not_let_go_before() -> None:
+    if not hasattr(select, "POLLRDHUP"):
+        pytest.skip("this system does not tell that a connection is cut")
+    happened: list[str] = []
+
+    def cut(connection: socket.socket) -> None:
+        read_head(connection)
+        time.sleep(0.1)
+        happened.append("cut")
+
+    deployment = Mock()
+    deployment.open_gate.side_effect = lambda key: happened.append("let go")
+    with peer(cut) as server:
+        stage = Stage(Mock(), Capabilities(), 10.0, lambda _: 1.0)
+        wire = Wire(server.address)
+        held = HeldRequest(stage, deployment, wire, "held")
+        answer = held.finish(10.0)
+        wire.close()
+    assert isinstance(answer, ConnectionClosed)
+    assert happened == ["cut", "let go"]

@@ -41,7 +41,7 @@ def check(*exchanges: Any, **keys: Any) -> Any:
 
 def compared(reference: Any, other: Any) -> Any:
     """The parity of one check with another."""
-    return Comparison([reference]).parity(other)
+    return Comparison([reference]).parity(other, "waitress")
 
 
 def body(text: str) -> str:

@@ -9,8 +9,9 @@ from unittest.mock import Mock
 
 import pytest
 
-from conformance import catalogue, cli, results
+from conformance import catalogue, cli, registry, results
 from conformance.queue import Queue, Taker, take
+from conformance.runner import WORTH_ONE_MORE_S, Plan, Runner, _State
 from conformance.workers import Worker, Workers
 
 #: Checks of many modules that take little time.
@@ -67,10 +68,37 @@ def test_processes_that_are_free_help_with_a_server(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     started = Started(monkeypatch)
-    monkeypatch.setattr("conformance.runner.WORTH_ONE_MORE", 2)
+    monkeypatch.setattr("conformance.runner.MODULE_S", 2.0)
     found = run(tmp_path, "waitress", "--jobs", "3")
     assert started.servers == ["waitress"] * 3
     assert found == {"waitress": [clause.id for clause in catalogue.collect(CHECKS)]}
+
+
+@pytest.mark.parametrize(
+    ("taken", "checks_s", "left_s"),
+    [(0, 0.0, 4.0), (4, 0.0, 0.48), (6, 60.4, 34.74), (10, 99.0, 0)],
+)
+def test_what_is_left_is_told_by_what_was_taken(taken: int, checks_s: float, left_s: float) -> None:
+    queue = Queue([f"module_{number}" for number in range(10)])
+    state = _State(Mock(), queue, workers=1)
+    for _, _ in zip(range(taken), take(queue.reading), strict=False):
+        state.checks_s = checks_s
+    assert round(state.left_s, 2) == left_s
+    assert state.late is (left_s >= 2 * WORTH_ONE_MORE_S)
+    queue.close()
+
+
+@pytest.mark.parametrize(("checks_s", "helped"), [(0.0, False), (1.0, False), (20.0, True)])
+def test_who_would_be_waited_for_in_the_end_is_helped_before(checks_s: float, helped: bool) -> None:
+    servers = [server for server in registry.load() if server.project == "waitress"] * 3
+    runner = Runner(Plan(servers, catalogue.collect(CHECKS), Mock(), jobs=2), Mock(), Mock())
+    slow, *waiting = runner._states
+    runner._waiting.extend(waiting)
+    next(take(slow.queue.reading))
+    slow.workers, slow.checks_s = 1, checks_s
+    assert (runner._next() is slow) is helped
+    for state in runner._states:
+        state.queue.close()
 
 
 def test_a_server_that_waits_comes_before_help(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import threading
 from collections.abc import Callable
@@ -514,6 +515,25 @@ def test_where_nobody_can_tell_nothing_is_taken() -> None:
             connection.send(b"a piece")
             made.join()
             assert not connection.taken(10.0)
+
+
+def test_that_a_connection_is_cut_is_told_before_what_came_is_read() -> None:
+    if not hasattr(select, "POLLRDHUP"):
+        pytest.skip("this system does not tell")
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        Wire(listener.getsockname()).connect() as connection,
+    ):
+        connection.request("GET", "/")
+        accepted, _ = listener.accept()
+        with accepted:
+            accepted.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel")
+            assert connection.reacted(10)
+            assert not connection.cut(0.0)
+            threading.Timer(0.05, accepted.shutdown, [socket.SHUT_WR]).start()
+            assert connection.cut(10.0)
+        with pytest.raises(ConnectionClosed):
+            connection.receive()
 
 
 # --- Connections ---

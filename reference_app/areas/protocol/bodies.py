@@ -241,7 +241,8 @@ class _Guarded:
         return object.__getattribute__(self, name)
 
     def __iter__(self) -> Iterator[bytes]:
-        return iter([b"one;", b"two;"])
+        yield from (b"one;", b"two;")
+        note(object.__getattribute__(self, "environ"), "exhausted")
 
     def close(self) -> None:
         """There is nothing to close; that it is looked for is noted."""
