@@ -47,8 +47,10 @@ LONGEST = tuple(
         "errors_more",
         "security_clients",
         "wsgi_endings",
+        "wsgi_start",
         "context",
         "http_connections",
+        "http_syntax",
     )
 )
 #: The same for its environment: no plugins that happen to be installed, no options from outside.

@@ -168,7 +168,10 @@ class Runner:
         self._began = False
         self._prepare_s = self._cpu_before_s = 0.0
         self._started, self._clock = datetime.now(UTC), time.monotonic()
-        self._states = [_State(server, Queue(self._modules(server))) for server in plan.servers]
+        self._states = [
+            _State(server, Queue(self._modules(server, number)))
+            for number, server in enumerate(plan.servers)
+        ]
         self._waiting: deque[_State] = deque()
         #: The servers that got no answer from an engine.
         self._silent: dict[str | None, set[str]] = {}
@@ -259,14 +262,19 @@ class Runner:
                     self._done(state)
             threads.each(lambda _: self._work(), range(plan.jobs), plan.jobs, self._stop_workers)
 
-    def _modules(self, server: Server) -> list[str]:
-        """The modules of the checks that run on a server, in the order in which they are taken."""
+    def _modules(self, server: Server, number: int = 0) -> list[str]:
+        """The modules of the checks that run on a server, in the order in which they are taken.
+
+        :param number: of the server in the plan. Each begins with another of those that take
+            longest: some compute and some wait, and the acts of all at once are too many starts.
+        """
         only = self._plan.only.get(server.name)
         found = dict.fromkeys(
             clause.module for clause in self._plan.checks if only is None or clause.id in only
         )
-        first = [module for module in catalogue.LONGEST if module in found]
-        return list(dict.fromkeys([*first, *found]))
+        longest = [module for module in catalogue.LONGEST if module in found]
+        at = number % max(len(longest), 1)
+        return list(dict.fromkeys([*longest[at:], *longest[:at], *found]))
 
     def _work(self) -> None:
         """Judge one server after the other, and help with those that take longest."""

@@ -20,7 +20,7 @@ def shuffled(seed: str) -> Callable[[Runner, Server], list[str]]:
     """The modules of a server's checks as a runner has them, in the order of this seed."""
     own = Runner._modules
 
-    def modules(runner: Runner, server: Server) -> list[str]:
+    def modules(runner: Runner, server: Server, number: int = 0) -> list[str]:
         found = own(runner, server)
         random.Random(f"{seed} {server.name}").shuffle(found)
         return found

@@ -38,6 +38,18 @@ def test_a_module_that_was_not_collected_is_a_fault_of_the_harness() -> None:
     queue.close()
 
 
+def test_servers_begin_with_different_modules_and_have_the_same() -> None:
+    servers = [server for server in registry.load() if server.project == "waitress"] * 20
+    runner = Runner(Plan(servers, catalogue.collect(""), Mock()), Mock(), Mock())
+    orders = [list(take(state.queue.reading)) for state in runner._states]
+    assert len({order[0] for order in orders}) == len(catalogue.LONGEST)
+    for order in orders:
+        assert set(order[: len(catalogue.LONGEST)]) == set(catalogue.LONGEST)
+        assert sorted(order) == sorted(orders[0])
+    for state in runner._states:
+        state.queue.close()
+
+
 class Started:
     """Notes for which servers pytest processes are started."""
 
