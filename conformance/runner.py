@@ -39,6 +39,9 @@ EXIT_INTERRUPTED = 130
 STOP_LIMIT_S = 20.0
 #: How many servers must have got no answer from an engine before it is given up: one may be chance.
 SILENT_ENOUGH = 2
+#: The share of the processors that has to be idle for one more to be worth while, and for how many
+#: seconds that is looked at.
+IDLE_SHARE, IDLE_LOOK_S = 0.1, 1.0
 #: Seconds of a server's checks that have to be left for each process that takes them: to start one
 #: more takes what its server needs to start.
 WORTH_ONE_MORE_S = 4.0
@@ -61,6 +64,8 @@ class Plan:
     """What to run, on what, and how.
 
     :param checks: the clauses that the expression selects, in order.
+    :param jobs: how many deployments are judged side by side.
+    :param more_jobs: how many more while processors have nothing to do.
     :param url: where the servers already run, `{name}` standing for the server's name; or None.
     :param only: check ids to run on a server instead of all that the expression selects.
     """
@@ -75,6 +80,7 @@ class Plan:
     expression: str = ""
     time_limit_s: float = TIME_LIMIT_S
     jobs: int = 4
+    more_jobs: int = 0
     only: dict[str, Sequence[str]] = field(default_factory=dict)
 
 
@@ -162,6 +168,7 @@ class Runner:
         self._writer = writer
         self._listener = listener
         self._lock = threading.RLock()
+        self._looking = threading.Lock()
         self._workers: Workers | None = None
         self._running: set[Worker] = set()
         self._stopping = False
@@ -260,7 +267,8 @@ class Runner:
                     state.error = reason
                     self._waiting.remove(state)
                     self._done(state)
-            threads.each(lambda _: self._work(), range(plan.jobs), plan.jobs, self._stop_workers)
+            most = plan.jobs + plan.more_jobs
+            threads.each(self._work, range(most), most, self._stop_workers)
 
     def _modules(self, server: Server, number: int = 0) -> list[str]:
         """The modules of the checks that run on a server, in the order in which they are taken.
@@ -276,9 +284,9 @@ class Runner:
         at = number % max(len(longest), 1)
         return list(dict.fromkeys([*longest[at:], *longest[:at], *found]))
 
-    def _work(self) -> None:
+    def _work(self, number: int) -> None:
         """Judge one server after the other, and help with those that take longest."""
-        while (state := self._next()) is not None:
+        while self._allowed(number) and (state := self._next()) is not None:
             with tempfile.TemporaryFile() as output:
                 ended, finished = self._run_worker(state, output)
                 with self._lock:
@@ -292,13 +300,30 @@ class Runner:
             if last:
                 self._done(state)
 
+    def _allowed(self, number: int) -> bool:
+        """Whether one more is worth while: those above `jobs` wait until processors are idle.
+
+        One at a time looks whether they are, so that each sees what the one before it does to them.
+        """
+        if number < self._plan.jobs:
+            return True
+        with self._looking:
+            while not self._stopping and (self._waiting or self._late()):
+                if usage.idle_share(IDLE_LOOK_S) >= IDLE_SHARE:
+                    return True
+        return False
+
+    def _late(self) -> list[_State]:
+        """The servers that one more process would help with."""
+        # On what already runs two processes would be in each other's way.
+        return [state for state in self._states if state.late and not self._plan.url]
+
     def _next(self) -> _State | None:
         """The server that a process is to be started for now, or None if that helps nobody."""
         with self._lock:
             if self._stopping:
                 return None
-            # On what already runs two processes would be in each other's way.
-            late = [state for state in self._states if state.late and not self._plan.url]
+            late = self._late()
             latest = max(late, key=lambda state: state.left_s / state.workers, default=None)
             if latest is not None and (not self._waiting or self._waited_for(latest)):
                 state = latest

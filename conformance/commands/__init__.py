@@ -22,9 +22,11 @@ from conformance.runner import Plan, Runner
 
 #: Where results are, unless something else is said.
 RESULTS = Path("results")
-#: Deployments judged side by side for each processor: they wait more than they compute. To start a
-#: container computes more than to start a process.
-JOBS = {"process": 6, "docker": 4}
+#: Deployments judged side by side for each processor: most of them wait more than they compute.
+JOBS = 4
+#: How many more for each processor while some have nothing to do. To start a container is too much
+#: work for that.
+MORE_JOBS = {"process": 2, "docker": 0}
 
 
 class UsageError(Exception):
@@ -93,8 +95,8 @@ def add_run_options(parser: argparse.ArgumentParser, auto: str) -> None:
         "--jobs",
         metavar="N",
         type=positive,
-        help="deployments judged side by side, on each engine (default: for each processor "
-        f"{JOBS['docker']} containers or {JOBS['process']} processes)",
+        help="deployments judged side by side, on each engine (default: four for each processor, "
+        "of local processes up to six while processors are idle)",
     )
     parser.add_argument(
         "--engine",
@@ -180,7 +182,7 @@ def make_plan(
     parsed: argparse.Namespace, servers: Sequence[Server], checks: Sequence[Clause], backend: str
 ) -> Plan:
     """What the options of `add_run_options` ask for."""
-    jobs = parsed.jobs or JOBS[backend] * (os.cpu_count() or 2)
+    cores = os.cpu_count() or 2
     return Plan(
         servers=servers,
         checks=checks,
@@ -191,7 +193,8 @@ def make_plan(
         expectations=parsed.expectations,
         expression=parsed.expression,
         time_limit_s=parsed.time_limit,
-        jobs=jobs * len(parsed.engine or [None]),
+        jobs=(parsed.jobs or JOBS * cores) * len(parsed.engine or [None]),
+        more_jobs=0 if parsed.jobs else MORE_JOBS[backend] * cores,
     )
 
 

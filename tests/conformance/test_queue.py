@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
 
-from conformance import catalogue, cli, registry, results
+from conformance import catalogue, cli, registry, results, usage
 from conformance.queue import Queue, Taker, take
 from conformance.runner import WORTH_ONE_MORE_S, Plan, Runner, _State
 from conformance.workers import Worker, Workers
@@ -111,6 +113,48 @@ def test_who_would_be_waited_for_in_the_end_is_helped_before(checks_s: float, he
     assert (runner._next() is slow) is helped
     for state in runner._states:
         state.queue.close()
+
+
+@pytest.mark.parametrize(
+    ("number", "waits", "shares", "allowed"),
+    [
+        (1, False, [], True),
+        (2, True, [0.0, 0.05, 0.3], True),
+        (2, False, [], False),
+        (2, True, [0.0, "stopped"], False),
+    ],
+)
+def test_more_than_asked_for_wait_until_processors_are_idle(
+    number: int, waits: bool, shares: list[Any], allowed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = Plan(registry.load()[:1], catalogue.collect(CHECKS), Mock(), jobs=2, more_jobs=1)
+    runner = Runner(plan, Mock(), Mock())
+    runner._waiting.extend(runner._states if waits else [])
+    looked = iter(shares)
+
+    def idle_share(seconds: float) -> float:
+        share = next(looked)
+        if share == "stopped":
+            runner._stopping = True
+            return 0.0
+        return float(share)
+
+    monkeypatch.setattr(usage, "idle_share", idle_share)
+    assert runner._allowed(number) is allowed
+    assert next(looked, None) is None
+    runner._states[0].queue.close()
+
+
+def test_where_nobody_tells_no_processor_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
+    if not Path("/proc/stat").exists():
+        pytest.skip("this system does not tell how idle it is")
+    assert usage._idle_s() > 0
+    idle = iter([10.0, 10.0 + 0.05 * (os.cpu_count() or 1)])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(usage, "_idle_s", lambda: next(idle))
+        assert usage.idle_share(0.1) == pytest.approx(0.5)
+    monkeypatch.setattr("builtins.open", Mock(side_effect=FileNotFoundError))
+    assert usage.idle_share(0.0001) == 0.0
 
 
 def test_a_server_that_waits_comes_before_help(
