@@ -379,6 +379,9 @@ class Runner:
             ended = str(error)
         finally:
             worker.kill()
+            with contextlib.suppress(WorkersEnded):
+                # What it had locked is swept when it is gone, and not before.
+                worker.wait()
             with self._lock:
                 self._running.discard(worker)
                 state.spend("collect_s", time.monotonic() - began - spent_s)

@@ -66,7 +66,10 @@ def reserve(host: str = "127.0.0.1", wanted: int | None = None) -> Port:
             if os.fstat(lock).st_nlink == 0:
                 raise BlockingIOError("released, and its file removed, since it was opened")
             with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                # Of all ports one is taken that nobody used in the last minute: connections of then
+                # keep it from a server that does not set this option.
+                reused = wanted is not None
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, reused)
                 probe.bind((host, number))
         except OSError as error:
             os.close(lock)

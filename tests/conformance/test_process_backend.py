@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -594,3 +595,22 @@ def test_a_profile_is_active_when_one_of_its_services_is_known(
     assert found() == ["common", "one", "two"]
     known.add("three")
     assert found() == ["common", "one", "two", "three"]
+
+
+def test_a_port_with_connections_of_a_moment_ago_is_taken_only_if_it_is_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A server that does not set SO_REUSEADDR could not have it."""
+    used, other = ports.reserve(), ports.reserve()
+    with socket.create_server(("127.0.0.1", used.number)) as listener:
+        client = socket.create_connection(listener.getsockname())
+        # Who closes first keeps the address for a while.
+        listener.accept()[0].close()
+        client.close()
+    used.release()
+    other.release()
+    monkeypatch.setattr(random, "sample", lambda *_: [used.number, other.number])
+    for wanted, expected in [(None, other.number), (used.number, used.number)]:
+        found = ports.reserve(wanted=wanted)
+        assert found.number == expected
+        found.release()
