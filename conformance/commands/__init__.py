@@ -194,7 +194,8 @@ def make_plan(
         expression=parsed.expression,
         time_limit_s=parsed.time_limit,
         jobs=(parsed.jobs or JOBS * cores) * len(parsed.engine or [None]),
-        more_jobs=0 if parsed.jobs else MORE_JOBS[backend] * cores,
+        # What somebody else has started is not known to be processes.
+        more_jobs=0 if parsed.jobs or parsed.url else MORE_JOBS[backend] * cores,
     )
 
 
