@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 from conformance import catalogue, cli, registry, results, usage
+from conformance.commands import make_plan
 from conformance.queue import Queue, Taker, take
 from conformance.runner import WORTH_ONE_MORE_S, Plan, Runner, _State
 from conformance.workers import Worker, Workers
@@ -143,6 +145,20 @@ def test_more_than_asked_for_wait_until_processors_are_idle(
     assert runner._allowed(number) is allowed
     assert next(looked, None) is None
     runner._states[0].queue.close()
+
+
+@pytest.mark.parametrize(
+    ("jobs", "url", "expected"),
+    [(None, None, (8, 4)), (3, None, (3, 0)), (None, "http://{name}:8000", (8, 0))],
+)
+def test_only_processes_that_are_started_here_are_more_where_no_number_is_asked_for(
+    jobs: int | None, url: str | None, expected: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    options: dict[str, Any] = {"framework": "reference", "expression": "", "time_limit": 10.0}
+    options |= dict.fromkeys(["compose", "engine", "expectations"])
+    plan = make_plan(Namespace(jobs=jobs, url=url, **options), [], [], "process")
+    assert (plan.jobs, plan.more_jobs) == expected
 
 
 def test_where_nobody_tells_no_processor_is_idle(monkeypatch: pytest.MonkeyPatch) -> None:
