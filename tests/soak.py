@@ -7,6 +7,7 @@ it the results of each round in which something differed or was unexpected.
 
     python -m tests.soak --rounds 10 --busy 2 --record soak.json     all that run as processes
     python -m tests.soak --shuffle                                   with checks in another order
+    python -m tests.soak --chaos --jobs 24                           client and servers are late
     python -m tests.soak waitress gunicorn-gthread --backend docker  two of them, in containers
 """
 
@@ -40,6 +41,7 @@ parser.add_argument("--record", type=Path, help="where what was counted is kept 
 parser.add_argument("--backend", default="process")
 parser.add_argument("--jobs", type=int, help="as for wsgi-conform run")
 parser.add_argument("--shuffle", action="store_true", help="another order of checks each round")
+parser.add_argument("--chaos", action="store_true", help="client and servers late, as tests.chaos")
 parser.add_argument("-k", metavar="EXPR", default="", help="which checks, as for wsgi-conform run")
 
 
@@ -76,6 +78,9 @@ def count(document: Document, counts: Counts) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the rounds and return the exit status."""
     arguments = parser.parse_args(argv)
+    if arguments.chaos and arguments.backend != "process":
+        parser.error("--chaos makes local processes late, and no containers")
+    how = ",".join(how for how in ("shuffle", "chaos") if getattr(arguments, how))
     counts: Counts = {}
     if arguments.record is not None and arguments.record.exists():
         counts = json.loads(arguments.record.read_text(encoding="utf-8"))
@@ -86,8 +91,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     with busy(arguments.busy), tempfile.TemporaryDirectory() as scratch:
         for number in range(1, arguments.rounds + 1):
             began = time.monotonic()
-            seed = str(random.randrange(10**6)) if arguments.shuffle else "none"
-            module = ["tests.shuffled", seed] if arguments.shuffle else ["conformance"]
+            seed = str(random.randrange(10**6)) if how else "none"
+            module = ["tests.disturbed", seed, how] if how else ["conformance"]
             whole = [sys.executable, "-m", *module, *command, "--results", scratch]
             done = subprocess.run(whole, stdout=subprocess.DEVNULL)
             if done.returncode == EXIT_USAGE:

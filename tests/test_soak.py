@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
+from unittest import mock
 from unittest.mock import Mock
 
 import pytest
 
-from conformance import catalogue, registry
+from conformance import catalogue, commands, registry
 from conformance.backends import Address
 from conformance.backends.process import ProcessBackend
 from conformance.capabilities import Capabilities
 from conformance.runner import Plan, Runner
 from reference_app.application import create_app
 from reference_app.serving import make_server
+from tests.disturbed import disturb, shuffled
 from tests.listening import Quiet
-from tests.shuffled import shuffled
-from tests.soak import Counts, count
+from tests.soak import Counts, count, main
 from tests.sound import CONCURRENT, FAILING, able
 
 
@@ -30,6 +31,31 @@ def test_modules_have_the_order_of_a_seed() -> None:
     assert orders[0:2] == orders[2:4]
     assert len({tuple(order) for order in orders} | {tuple(plain)}) == 5
     assert all(sorted(order) == sorted(plain) for order in orders)
+
+
+@pytest.mark.parametrize(
+    ("how", "shuffles", "shakes"),
+    [("shuffle", True, False), ("chaos", False, True), ("shuffle,chaos", True, True)],
+)
+def test_runs_are_disturbed_as_asked_for(how: str, shuffles: bool, shakes: bool) -> None:
+    [server] = registry.select(registry.load(), ["waitress"])
+    plan = Plan([server], catalogue.collect(), ProcessBackend())
+    plain = Runner(plan, Mock(), Quiet())._modules(server)
+    disturb("7", how)
+    try:
+        runner = vars(commands)["Runner"](plan, Mock(), Quiet())
+        assert (runner._modules(server) != plain) is shuffles
+        assert ("--chaos-seed=7" in runner._command()) is shakes
+    finally:
+        mock.patch.stopall()
+    assert vars(commands)["Runner"] is Runner
+    assert runner._modules(server) == plain
+
+
+def test_chaos_is_for_processes(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["--chaos", "--backend", "docker"])
+    assert "local processes" in capsys.readouterr().err
 
 
 def test_what_was_not_found_before_is_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 from conformance import registry, results
 from conformance.backends.process import ProcessBackend
 from conformance.clauses import Clause
-from conformance.runner import EXIT_INTERRUPTED, Plan, Runner
+from conformance.runner import EXIT_INTERRUPTED, Listener, Plan, Runner
 from tests.chaos.pauses import Pauses
 from tests.listening import Quiet
 
@@ -21,8 +22,8 @@ Judged = dict[str, dict[str, dict[str, Any]]]
 class ShakenRunner(Runner):
     """A runner whose clients and servers are late at random."""
 
-    def __init__(self, plan: Plan, writer: results.Writer, seed: int) -> None:
-        super().__init__(plan, writer, Quiet())
+    def __init__(self, plan: Plan, writer: results.Writer, listener: Listener, seed: int) -> None:
+        super().__init__(plan, writer, listener)
         self._seed = seed
 
     def run(self) -> int:
@@ -53,7 +54,8 @@ def judge(
         only={server.name: [check.id for check in checks] for server, checks in chosen},
     )
     writer = results.Writer(directory)
-    runner = Runner(plan, writer, Quiet()) if seed is None else ShakenRunner(plan, writer, seed)
+    make = Runner if seed is None else functools.partial(ShakenRunner, seed=seed)
+    runner = make(plan, writer, Quiet())
     if runner.run() == EXIT_INTERRUPTED:
         raise KeyboardInterrupt
     judged: Judged = {}
