@@ -249,43 +249,46 @@ class Run:
         )
 
     def outcome_after(
-        self, outcome: Outcome, expectation: Expectation | None
-    ) -> tuple[Outcome, str]:
+        self, outcome: Outcome, expectation: Expectation | None, mark: float
+    ) -> tuple[Outcome, str, str]:
         """The outcome of a check, seen what state it left the deployment in, which is put right.
 
         A deployment that died is started again for the next check, one that failed a check and does
         not answer afterwards, and one that is known not to be sound after it (`damages`) as well,
         so that no check is blamed for an earlier one. Nor is it where there is no engine any more.
+
+        :param mark: where the server's log was when the check began.
+        :returns: the outcome, what is to be said of it, and what the server printed if it is none
+            that a check should have.
         """
+        deployment, note, log = self.deployment, "", ""
         try:
-            return self._outcome_after(outcome, expectation)
+            failed = outcome in (Outcome.FAILED, Outcome.ERROR)
+            silent = (
+                failed and deployment.alive and not readiness.answers(deployment, self.time_limit_s)
+            )
+            # Asked after that: a process that is ending closes its sockets before it has ended.
+            status = readiness.ending(deployment) if silent else deployment.exit_status()
+            if failed or status is not None:
+                # Before it is started again, and after it has said what it died of.
+                log = deployment.printed_since(mark)
+            if status is not None:
+                outcome = Outcome.CRASHED
+                note = f"the deployment ended during the check: {status}\n{deployment.logs(10)}\n"
+                self._restart()
+            elif silent:
+                note = "the deployment did not answer any more afterwards and was restarted\n"
+                self._restart()
+                if self.broken is None and not deployment.controllable:
+                    outcome = Outcome.CRASHED
+                    note = "the deployment went away during the check and came back\n"
+            elif expectation is not None and expectation.damages:
+                # Also where it passes: what is broken inside shows where chance has it.
+                self._restart()
         except BackendError as error:
             self.broken = str(error)
-            return Outcome.ERROR, f"{error}\n"
-
-    def _outcome_after(
-        self, outcome: Outcome, expectation: Expectation | None
-    ) -> tuple[Outcome, str]:
-        deployment = self.deployment
-        failed = outcome in (Outcome.FAILED, Outcome.ERROR)
-        silent = (
-            failed and deployment.alive and not readiness.answers(deployment, self.time_limit_s)
-        )
-        # Asked after that: a process that is ending closes its sockets before it has ended.
-        status = readiness.ending(deployment) if silent else deployment.exit_status()
-        if status is not None:
-            output = deployment.logs(10)
-            self._restart()
-            return Outcome.CRASHED, f"the deployment ended during the check: {status}\n{output}\n"
-        if silent:
-            self._restart()
-            if self.broken is None and not deployment.controllable:
-                return Outcome.CRASHED, "the deployment went away during the check and came back\n"
-            return outcome, "the deployment did not answer any more afterwards and was restarted\n"
-        if expectation is not None and expectation.damages:
-            # Also where it passes: what is broken inside shows where chance has it.
-            self._restart()
-        return outcome, ""
+            return Outcome.ERROR, f"{error}\n", log
+        return outcome, note, log
 
     def _restart(self) -> None:
         try:
@@ -469,11 +472,7 @@ def pytest_runtest_makereport(
     expectation = run.expectations.get(clause.id)
     message, log = _message(call), ""
     if call.when == "call":
-        outcome = _outcome(call)
-        if outcome in (Outcome.FAILED, Outcome.ERROR):
-            # Before it may be started again.
-            log = run.deployment.printed_since(item.stash[_printed])
-        outcome, note = run.outcome_after(outcome, expectation)
+        outcome, note, log = run.outcome_after(_outcome(call), expectation, item.stash[_printed])
         message = note + message
     elif call.when == "teardown" and call.excinfo is None:
         run.emit("check", check=item.stash[_result])

@@ -39,6 +39,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         elif self.path == "/die":
             print("dying of a request", flush=True)
             os._exit(7)
+        elif self.path == "/die-answered":
+            self.send_response(200)
+            self.end_headers()
+            print("dying after an answer", flush=True)
+            os._exit(8)
         elif self.path == "/kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif self.path == "/die-for-good":

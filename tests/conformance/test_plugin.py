@@ -30,6 +30,7 @@ CHECKS = {
     "fails": 'assert client.get("/fail").status_code == 200, "expected 200, found 500"',
     "breaks": 'client.get("/ok"); {}["missing"]',
     "dies": 'client.get("/die")',
+    "passes-and-dies": 'assert client.get("/die-answered").status_code == 200',
     "is-killed": 'client.get("/kill")',
     "hangs": 'client.get("/hang")',
     "ends-it": 'client.get("/die-for-good")',
@@ -229,7 +230,8 @@ def test_each_phase_is_told_when_it_is_over(judged: Judged) -> None:
 
 
 def test_what_the_server_printed_during_a_check_that_does_not_pass_is_kept(judged: Judged) -> None:
-    events = judged("lives", "fails", "dies", "passes", expectations=entry("fails"))
+    checks = ("lives", "fails", "dies", "passes-and-dies", "passes")
+    events = judged(*checks, expectations=entry("fails"))
     logs = {
         event["check"]["id"]: event["check"].get("log")
         for event in events
@@ -239,6 +241,7 @@ def test_what_the_server_printed_during_a_check_that_does_not_pass_is_kept(judge
         "area/lives": None,
         "area/fails": "failing a request\n",
         "area/dies": "dying of a request\n",
+        "area/passes-and-dies": "dying after an answer\n",
         "area/passes": None,
     }
 
