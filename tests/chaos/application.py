@@ -37,7 +37,7 @@ def late(application: WSGIApplication, seed: str) -> WSGIApplication:
         environ["wsgi.input"] = make(stream, perhaps)
         perhaps()
         blocks = application(environ, start)
-        return _Blocks(blocks, perhaps) if _is_free(blocks) else blocks
+        return _late_blocks(blocks, perhaps) if _is_free(blocks) else blocks
 
     return middleware
 
@@ -45,14 +45,16 @@ def late(application: WSGIApplication, seed: str) -> WSGIApplication:
 def _is_free(blocks: Iterable[bytes]) -> bool:
     """Whether a server knows nothing more of an iterable than that it is one.
 
-    Of a list it may send the length, and a file in its own wrapper it may send in its own way.
+    Of a list it may send the length, and a file it may send in its own way.
     """
     ours = type(blocks).__module__.startswith(("reference_app.areas", "reference_app.framework"))
-    return isinstance(blocks, GeneratorType) or (ours and not hasattr(blocks, "__len__"))
+    methods = dir(type(blocks))
+    plain = "__iter__" in methods and not {"__len__", "read"} & set(methods)
+    return isinstance(blocks, GeneratorType) or (ours and plain)
 
 
 class _Late:
-    """An object some of whose methods are late; it has those that the object has, and no others."""
+    """A stream whose reading is late; it has the methods that the stream has, and no others."""
 
     def __init__(self, late: Any, perhaps: Callable[[], None]) -> None:
         self._itself = late
@@ -60,7 +62,7 @@ class _Late:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._itself, name)
-        if name != "close" and not name.startswith("read"):
+        if not name.startswith("read"):
             return found
 
         def late(*args: Any, **kwargs: Any) -> Any:
@@ -70,16 +72,50 @@ class _Late:
         return late
 
 
-class _Blocks(_Late):
-    def __iter__(self) -> Iterator[bytes]:
-        # Some servers close the iterator where they should close the iterable.
-        iterator = iter(self._itself)
-        return self if iterator is self._itself else _Blocks(iterator, self._perhaps)
+def _late_blocks(blocks: Any, perhaps: Callable[[], None]) -> Any:
+    """Blocks that come late: from a generator, or an object of a class with the methods of theirs.
 
-    def __next__(self) -> bytes:
-        block: bytes = next(self._itself)
-        self._perhaps()
-        return block
+    Servers in C look for methods in the class, and have a way of their own with generators.
+    """
+    if isinstance(blocks, GeneratorType):
+        return _late_generator(blocks, perhaps)
+    there = {name: step for name, step in _STEPS.items() if hasattr(type(blocks), name)}
+    made = type("_Blocks", (), there)()
+    made.itself, made.perhaps = blocks, perhaps
+    return made
+
+
+def _late_generator(blocks: GeneratorType[bytes], perhaps: Callable[[], None]) -> Iterator[bytes]:
+    try:
+        for block in blocks:
+            perhaps()
+            yield block
+    finally:
+        perhaps()
+        blocks.close()
+
+
+def _iter(self: Any) -> Iterator[bytes]:
+    # Some servers close the iterator where they should close the iterable.
+    iterator = iter(self.itself)
+    late: Iterator[bytes] = (
+        self if iterator is self.itself else _late_blocks(iterator, self.perhaps)
+    )
+    return late
+
+
+def _next(self: Any) -> bytes:
+    block: bytes = next(self.itself)
+    self.perhaps()
+    return block
+
+
+def _close(self: Any) -> None:
+    self.perhaps()
+    self.itself.close()
+
+
+_STEPS = {"__iter__": _iter, "__next__": _next, "close": _close}
 
 
 class _Input(_Late):
