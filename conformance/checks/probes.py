@@ -154,10 +154,7 @@ def in_pieces(wire: Wire, capabilities: Capabilities, *pieces: bytes) -> list[Re
     """Like `exchange`, but the pieces reach the server one by one."""
     with wire.connect() as connection:
         begin(wire, capabilities, connection, pieces[0])
-        deadline = time.monotonic() + ON_ITS_WAY_S
-        for piece in pieces[1:]:
-            apart(connection, deadline)
-            connection.send(piece)
+        go_on(connection, pieces[1:])
         return answers(connection)
 
 
@@ -170,6 +167,14 @@ def begin(wire: Wire, capabilities: Capabilities, connection: Connection, piece:
     connection.send(piece)
     others_answered(wire, capabilities, head=b"\r\n\r\n" not in piece)
     apart(connection, time.monotonic() + ON_ITS_WAY_S)
+
+
+def go_on(connection: Connection, pieces: Iterable[bytes]) -> None:
+    """Send the other pieces of a request, so that the server reads one after the other."""
+    deadline = time.monotonic() + ON_ITS_WAY_S
+    for piece in pieces:
+        apart(connection, deadline)
+        connection.send(piece)
 
 
 def apart(connection: Connection, deadline: float) -> None:

@@ -12,12 +12,14 @@ from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
     NEXT,
     answers,
+    begin,
     closed_once,
     first,
-    in_pieces,
+    go_on,
     mark_of,
     read_json,
     request,
+    settled,
 )
 from conformance.clauses import clause, pep3333, rfc9112, werkzeug
 from conformance.client import PeerError, Response, Wire
@@ -269,20 +271,31 @@ PIECES = (b"first li", b"ne\r", b"\nsecond", b" line\nthird")
     ],
 )
 def test_in_pieces(
-    wire: Wire, capabilities: Capabilities, steps: list[str], expected: list[Any]
+    wire: Wire,
+    capabilities: Capabilities,
+    client: Client,
+    key: str,
+    steps: list[str],
+    expected: list[Any],
 ) -> None:
     """A read waits for what it was asked for, although the body comes in pieces.
 
     A line that ends where a packet does would be two lines, and a size that the network decides
     is none.
     """
-    query = urlencode([("do", step) for step in steps])
+    query = urlencode([("key", key), *(("do", step) for step in steps)])
     head = request(
         f"POST /wsgi/input?{query} HTTP/1.1",
         f"Content-Length: {len(b''.join(PIECES))}",
         "Connection: close",
     )
-    found = in_pieces(wire, capabilities, head + PIECES[0], *PIECES[1:])
+    with wire.connect() as connection:
+        begin(wire, capabilities, connection, head + PIECES[0])
+        if capabilities.concurrency != 1:
+            # With the rest there as well, a read that does not wait would have it all.
+            assert settled(client, key) == [], "a read returned before the rest of the body came"
+        go_on(connection, PIECES[1:])
+        found = answers(connection)
     assert values(read_steps(first(found), len(steps))) == expected
 
 

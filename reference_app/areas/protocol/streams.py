@@ -36,7 +36,10 @@ def _call(stream: Any, name: str, size: str) -> Any:
 
 @at("input")
 def read_input(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Call methods of `wsgi.input` as the query says (`do=read:5&do=readline`), in its order."""
+    """Call methods of `wsgi.input` as the query says (`do=read:5&do=readline`), in its order.
+
+    With a `key` the journal says which of them have returned.
+    """
     stream = environ["wsgi.input"]
     results: list[dict[str, Any]] = []
     for step in query(environ).get("do", []):
@@ -46,6 +49,7 @@ def read_input(environ: WSGIEnvironment, start_response: StartResponse) -> Itera
         except Exception as error:
             results.append({"raised": named(error)})
             continue
+        note(environ, "read", step=step)
         items = result if isinstance(result, list) else [result]
         kinds = sorted({type(item).__name__ for item in items})
         texts = [
