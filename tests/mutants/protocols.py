@@ -18,6 +18,7 @@ from reference_app.serving import WSGIRequestHandler
 from reference_app.serving.response import ResponseWriter
 from tests.mutants import application_mutant, server_mutant
 from tests.mutants.building import behind
+from tests.mutants.messages import rows
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -256,7 +257,6 @@ def bad_heads_mended() -> WSGIApplication:
 @application_mutant(
     "reason-phrases-replaced",
     breaks=[
-        "wsgi/start-response/in-first-step",
         "wsgi/start-response/refuses/status-crlf",
         "wsgi/status/kept/created",
         "wsgi/status/kept/own-phrase",
@@ -275,6 +275,25 @@ def phrases_replaced() -> WSGIApplication:
         return f"{code} {HTTPStatus(code).phrase + '.' if known else 'Unknown'}", headers
 
     return with_response(change)
+
+
+@application_mutant(
+    "starts-before-the-iteration",
+    breaks=rows("wsgi/start-response/in-first-step", "generator next iter"),
+)
+def starts_before_iteration() -> WSGIApplication:
+    def middleware(app: Any, environ: Any, start_response: Any) -> Iterable[bytes]:
+        calls = []
+
+        def start(*response: Any) -> Any:
+            calls.append(response)
+            return start_response(*response)
+
+        blocks: Iterable[bytes] = app(environ, start)
+        assert calls, "start_response has not been called"
+        return blocks
+
+    return around(middleware)
 
 
 @application_mutant(

@@ -220,12 +220,47 @@ def start_bare(environ: WSGIEnvironment, start_response: StartResponse) -> Itera
     return [b"bare"]
 
 
+class _Starting:
+    """An iterable of a class, which calls start_response when it is iterated over.
+
+    :param early: in `__iter__`; otherwise in the first `__next__`.
+    """
+
+    def __init__(self, start: Callable[[], object], *, early: bool) -> None:
+        self._start = start
+        self._early = early
+        self._blocks = iter([b"one", b"two"])
+        self._begun = False
+
+    def __iter__(self) -> Iterator[bytes]:
+        if self._early:
+            self._begin()
+        return self
+
+    def __next__(self) -> bytes:
+        self._begin()
+        return next(self._blocks)
+
+    def _begin(self) -> None:
+        if not self._begun:
+            self._begun = True
+            self._start()
+
+
 @at("start-response/in-first-step")
 def start_in_first_step(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Call start_response in the first step of the iteration."""
-    start_response("299 From Inside", [TEXT, ("X-First", "1")])
-    yield b"one"
-    yield b"two"
+    """Call start_response when the iteration begins: by a generator, in `next` or in `iter`."""
+    kind = argument(environ, "kind", "generator")
+
+    def start() -> object:
+        return start_response("299 From Inside", [TEXT, ("X-First", "1")])
+
+    def generator() -> Iterator[bytes]:
+        start()
+        yield b"one"
+        yield b"two"
+
+    return generator() if kind == "generator" else _Starting(start, early=kind == "iter")
 
 
 @at("start-response/headers-kept")
