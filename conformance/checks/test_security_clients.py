@@ -130,7 +130,6 @@ def test_idle(wire: Wire) -> None:
         pytest.param(
             25, request("POST /wsgi/echo HTTP/1.1", "Content-Length: 9", body=b"half"), id="body"
         ),
-        pytest.param(25, request("GET /load/download?size=300000 HTTP/1.1"), id="answer"),
     ],
 )
 def test_reset(wire: Wire, number: int, data: bytes) -> None:
@@ -139,6 +138,25 @@ def test_reset(wire: Wire, number: int, data: bytes) -> None:
         connection = wire.connect()
         if data:
             connection.send(data)
+        connection.reset()
+    served(wire, 5)
+
+
+@clause("security/reset-within", "should", DENIAL)
+@pytest.mark.parametrize(
+    "target",
+    [
+        pytest.param("/load/download?size=4000000", id="answer"),
+        pytest.param("/load/download?size=4000000&block=4000000", id="block"),
+        pytest.param("/wsgi/file?kind=big", id="file"),
+    ],
+)
+def test_reset_within(wire: Wire, target: str) -> None:
+    """Connections that are reset while the answer is sent, as well: it is more than fits."""
+    for _ in range(25):
+        connection = wire.connect()
+        connection.send(request(f"GET {target} HTTP/1.1"))
+        assert connection.more()
         connection.reset()
     served(wire, 5)
 

@@ -389,7 +389,13 @@ def waits_for_first_byte() -> Handler:
     return WSGIRequestHandler
 
 
-@server_mutant("tired-of-resets", breaks=rows("security/reset", "connection head body answer"))
+@server_mutant(
+    "tired-of-resets",
+    breaks=[
+        *rows("security/reset", "connection head body"),
+        *rows("security/reset-within", "answer block file"),
+    ],
+)
 def tired_of_resets() -> Handler:
     left: list[int] = []
 
