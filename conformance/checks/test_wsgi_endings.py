@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import itertools
 from concurrent.futures import ThreadPoolExecutor
 from urllib.parse import quote, urlencode
 
 import pytest
 
 from conformance.checks.gateways import get, held_back, rest_of
-from conformance.checks.probes import NEXT, RESTART, alive, bodiless, closed_once, mark_of
+from conformance.checks.probes import (
+    NEXT,
+    RESTART,
+    SETTLE_LOOKS,
+    alive,
+    bodiless,
+    closed_once,
+    mark_of,
+)
 from conformance.clauses import clause, pep3333, rfc9112
 from conformance.client import ConnectionClosed, Wire
 from conformance.client.http import Client
@@ -93,6 +102,20 @@ def test_error_survived(wire: Wire, path: str) -> None:
     # No more at once than the smallest queue of a listening socket takes.
     with ThreadPoolExecutor(5) as pool:
         list(pool.map(fail, range(20)))
+    assert mark_of(wire.exchange(NEXT)) == "next"
+
+
+@clause("wsgi/errors/survived-left", "should", ERRORS)
+def test_error_survived_left(wire: Wire, client: Client, key: str) -> None:
+    """The server traps as well what `close()` raises when clients have left."""
+    for _ in range(3):
+        connection = wire.connect()
+        connection.request("GET", f"/wsgi/close/disconnected?fails=1&key={key}")
+        assert connection.receive_body_part(connection.receive_head())
+        connection.reset()
+    looks = itertools.count(1)
+    # Whether it calls close() at all is another check.
+    client.journal(key, until=lambda events: len(events) == 3 or next(looks) >= SETTLE_LOOKS)
     assert mark_of(wire.exchange(NEXT)) == "next"
 
 

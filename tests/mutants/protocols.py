@@ -7,6 +7,7 @@ start_response, an environ or an iteration that is broken there is a broken serv
 from __future__ import annotations
 
 import io
+import os
 import re
 from collections.abc import Callable, Iterable, Iterator
 from http import HTTPStatus
@@ -15,6 +16,7 @@ from urllib.parse import quote, unquote
 
 from reference_app.application import create_app
 from reference_app.serving import WSGIRequestHandler
+from reference_app.serving.errors import ClientDisconnected
 from reference_app.serving.response import ResponseWriter
 from tests.mutants import application_mutant, server_mutant
 from tests.mutants.building import behind
@@ -578,6 +580,17 @@ def dies_of_failures() -> WSGIApplication:
         return wrapped
 
     return around(middleware)
+
+
+@server_mutant("dies-of-close-when-the-client-left", breaks=["wsgi/errors/survived-left"])
+def dies_of_close() -> type[WSGIRequestHandler]:
+    class Dying(WSGIRequestHandler):
+        def application_failed(self, error: BaseException, *rest: Any) -> None:
+            if isinstance(error.__context__, ClientDisconnected):
+                os._exit(1)
+            super().application_failed(error, *rest)
+
+    return Dying
 
 
 @application_mutant(

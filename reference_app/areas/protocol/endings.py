@@ -199,20 +199,26 @@ def close_fails(environ: WSGIEnvironment, start_response: StartResponse) -> Iter
 def close_disconnected(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
     """A body that is longer than any buffer; the client leaves in the middle of it.
 
-    In few blocks: a server that does not notice asks for all of them, and closes then.
+    In few blocks: a server that does not notice asks for all of them, and closes then. With `fails`
+    its close() fails.
     """
     start_response(OK, [BINARY])
-    return Closeable(environ, (BIG_BLOCK * 16 for _ in range(64)))
+    blocks = (BIG_BLOCK * 16 for _ in range(64))
+    if argument(environ, "fails"):
+        return _Own(environ, blocks, close_fails=True)
+    return Closeable(environ, blocks)
 
 
 class _Own(Closeable):
-    """Its own iterator."""
-
-    def __next__(self) -> bytes:
-        raise StopIteration
+    """Its own iterator; the blocks are an iterator as well."""
 
     def __iter__(self) -> Iterator[bytes]:
         return self
+
+    def __next__(self) -> bytes:
+        for block in self._blocks:
+            return block
+        raise StopIteration
 
 
 class _Listed(Closeable):
@@ -240,7 +246,7 @@ def close_kind(environ: WSGIEnvironment, start_response: StartResponse) -> Itera
         write(b"one;")
         return Closeable(environ, [])
     if kind == "own-iterator":
-        return _Own(environ, [])
+        return _Own(environ, iter(()))
     return _Listed(environ, [b"one;"]) if kind == "listed" else Closeable(environ, bad)
 
 
