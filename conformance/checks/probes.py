@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 import time
 from collections.abc import Iterable
 from functools import cache
@@ -280,16 +281,18 @@ def bodiless(wire: Wire, method: str, target: str) -> Response:
     return response
 
 
-def settled(client: Client, key: str) -> list[dict[str, Any]]:
+def settled(client: Client, key: str, deadline: float = math.inf) -> list[dict[str, Any]]:
     """The journal of a request whose body the application reads, once it has, or will not.
 
     A server may call the application although it has closed the connection already.
+
+    :param deadline: until when, as `time.monotonic()` tells it, the request may wait for more.
     """
     looks = itertools.count(1)
 
     def is_settled(events: list[dict[str, Any]]) -> bool:
         if not events:
-            return next(looks) >= SETTLE_LOOKS
+            return next(looks) >= SETTLE_LOOKS or time.monotonic() > deadline
         return any(event.get("event") in ("read", "not-read") for event in events)
 
     return client.journal(key, until=is_settled)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,6 +12,7 @@ import pytest
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
     NEXT,
+    ON_ITS_WAY_S,
     answers,
     begin,
     closed_once,
@@ -293,7 +295,9 @@ def test_in_pieces(
         begin(wire, capabilities, connection, head + PIECES[0])
         if capabilities.concurrency != 1:
             # With the rest there as well, a read that does not wait would have it all.
-            assert settled(client, key) == [], "a read returned before the rest of the body came"
+            deadline = time.monotonic() + ON_ITS_WAY_S
+            returned = settled(client, key, deadline)
+            assert returned == [], "a read returned before the rest of the body came"
         go_on(connection, PIECES[1:])
         found = answers(connection)
     assert values(read_steps(first(found), len(steps))) == expected
