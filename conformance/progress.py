@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from conformance.registry import Server
-from conformance.report.terminal import STYLES, printable
+from conformance.report.terminal import STYLES, counted, printable
 from conformance.verdicts import Verdict
 
 #: The order in which verdicts are counted up.
@@ -49,8 +49,8 @@ class PlainProgress:
         """Nothing to take down."""
 
     def preparing(self, servers: Sequence[Server], backend: str) -> None:
-        each = f"{self._total} checks each, " if self._total is not None else ""
-        self._line(f"{len(servers)} servers, {each}backend {backend}")
+        each = f"{counted(self._total, 'check')} each, " if self._total is not None else ""
+        self._line(f"{counted(len(servers), 'server')}, {each}backend {backend}")
 
     def running(self, server: Server, version: str | None) -> None:
         self._clock[server.name] = time.monotonic()
@@ -151,11 +151,11 @@ class LiveProgress(PlainProgress):
         every = len(self._servers) * self._each
         elapsed = self._now() - self._began
         if self._first is None:
-            return f"preparing {len(self._servers)} servers, {elapsed:.0f} s"
+            return f"preparing {counted(len(self._servers), 'server')}, {elapsed:.0f} s"
         rate = finished / max(self._now() - self._first, 0.001)
         text = (
-            f"{len(self._done)} of {len(self._servers)} servers done, "
-            f"{finished} of {every} verdicts, {rate:.0f} a second, {elapsed:.0f} s"
+            f"{len(self._done)} of {counted(len(self._servers), 'server')} done, "
+            f"{finished} of {counted(every, 'verdict')}, {rate:.0f} a second, {elapsed:.0f} s"
         )
         # Of what broke off nothing more comes.
         left = sum(

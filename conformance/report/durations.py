@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from conformance.report.terminal import printable
+from conformance.report.terminal import counted, printable
 from conformance.results import Document
 
 #: The phases of a server's run, in their order.
@@ -72,7 +72,8 @@ def _as_a_whole(document: Document) -> str:
     if bound is None:
         return f"{text}, of several runs"
     verdicts = sum(len(document.ids(server["name"])) for server in document.servers)
-    text += f" for {verdicts} verdicts ({verdicts / max(run['duration_s'], 0.001):.0f} a second)"
+    rate = verdicts / max(run["duration_s"], 0.001)
+    text += f" for {counted(verdicts, 'verdict')} ({rate:.0f} a second)"
     text += f", {run['prepare_s']:.1f} s of it for images or environments; "
     text += f"{run['cpu_s']:.1f} s of processor time on {run['cores']} cores"
     if run["backend"] != "process":

@@ -16,6 +16,7 @@ from typing import Any
 from conformance import catalogue, expectations, registry
 from conformance.clauses import LEVELS, Clause, pep3333
 from conformance.registry import Server
+from conformance.report.terminal import counted
 
 PATH = Path(__file__).resolve().parents[1] / "pep3333.toml"
 
@@ -93,7 +94,7 @@ def page(
         its_own = [check for check in cited if check.source.section == title]
         lines.append(
             f"\n## {title}\n\n[In the PEP]({pep3333(title).url}); "
-            f"{_plural(len(its_own), 'check')}: {_levels(its_own)}.\n\n"
+            f"{counted(len(its_own), 'check')}: {_levels(its_own)}.\n\n"
             f"{section['asks']}\n**What goes wrong.** {section['wrong']}"
         )
         lines += _table(its_own, deviating)
@@ -124,26 +125,22 @@ def _table(checks: Sequence[Clause], deviating: Deviations) -> Iterator[str]:
         )
     left_out = []
     if len(rows) > _ROWS:
-        left_out.append(f"{_plural(len(rows) - _ROWS, 'rule')} that fewer deployments break")
+        left_out.append(f"{counted(len(rows) - _ROWS, 'rule')} that fewer deployments break")
     if kept := len(titles) - len(rows):
-        left_out.append(f"{_plural(kept, 'rule')} that no deployment breaks")
+        left_out.append(f"{counted(kept, 'rule')} that no deployment breaks")
     if left_out:
         yield f"\nNot in the table: {' and '.join(left_out)}.\n"
 
 
 def _projects(servers: Any) -> str:
     names = sorted({server.project for server in servers}, key=str.lower)
-    return ", ".join(names) if len(names) <= _NAMED else _plural(len(names), "project")
+    return ", ".join(names) if len(names) <= _NAMED else counted(len(names), "project")
 
 
 def _levels(checks: Sequence[Clause]) -> str:
     """How many there are of each level, in words."""
     found = Counter(check.level for check in checks)
     return ", ".join(f"{found[level]} `{level}`" for level in LEVELS if found[level])
-
-
-def _plural(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 if __name__ == "__main__":

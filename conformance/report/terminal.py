@@ -65,6 +65,11 @@ _WORST_FIRST = (
 _HIDDEN = {"Cc", "Cf", "Cn", "Co", "Cs", "Zl", "Zp"}
 
 
+def counted(number: int, noun: str) -> str:
+    """A number and what it counts: `1 check`, `2 checks`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def printable(text: str) -> str:
     """Text with what would not show, or do something, as escapes; line ends and tabs are kept."""
     if text.isprintable():
@@ -301,10 +306,10 @@ def _unexpected(server: dict[str, Any], console: Console, again: exchanges.Again
 
 def _totals(run: dict[str, Any], servers: list[dict[str, Any]], console: Console) -> None:
     found = Counter(check["verdict"] for server in servers for check in server["checks"])
-    counted = ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict if found[verdict])
+    kinds = ", ".join(f"{found[verdict]} {verdict}" for verdict in Verdict if found[verdict])
     line = (
-        f"{len(servers)} servers, {found.total()} verdicts ({counted or 'none'}) "
-        f"in {run['duration_s']:.1f} s, backend {run['backend']}"
+        f"{counted(len(servers), 'server')}, {counted(found.total(), 'verdict')} "
+        f"({kinds or 'none'}) in {run['duration_s']:.1f} s, backend {run['backend']}"
     )
     _print(console, line, "bold")
     if run["incomplete"]:

@@ -330,7 +330,7 @@ def test_a_failure_is_1_and_an_entry_for_it_makes_it_0(
     assert (listed.returncode, listed.stderr) == (0, "")
     assert re.sub(r"\d+\.\d+ s", "N s", listed.stdout) == (
         f"""\
-1 servers, 1 checks each, backend process
+1 server, 1 check each, backend process
 tiny: wsgi-conform 7.0 is ready
 tiny: 1 deviation in N s
   1  tiny (wsgi-conform 7.0, Python 3.99.0)
@@ -341,7 +341,7 @@ routing (1)               0
 
 areas count what passes; d deviation: fails as listed
 
-1 servers, 1 verdicts (1 deviation) in N s, backend process
+1 server, 1 verdict (1 deviation) in N s, backend process
 results: {tmp_path}/results/results.json
 page: {tmp_path}/results/index.html
 """
@@ -455,7 +455,7 @@ def test_either_without_an_engine_says_so_in_one_line(
     assert done.returncode == 0
     first, second, *_ = done.stdout.splitlines()
     assert re.fullmatch(r"no container engine \(.+\): running local processes", first)
-    assert second == "1 servers, 1 checks each, backend process"
+    assert second == "1 server, 1 check each, backend process"
 
 
 def test_what_runs_already(tmp_path: Path, empty: Path, run: Run) -> None:
@@ -524,8 +524,8 @@ def test_two_runs_at_once_into_one_directory(tmp_path: Path, empty: Path) -> Non
     ]
     outputs = [process.communicate(timeout=100)[0] for process in both]
     assert [process.returncode for process in both] == [0, 3]
-    assert "1 servers, 1 verdicts (1 deviation)" in outputs[0]
-    assert "1 servers, 1 verdicts (1 error)" in outputs[1]
+    assert "1 server, 1 verdict (1 deviation)" in outputs[0]
+    assert "1 server, 1 verdict (1 error)" in outputs[1]
     assert verdicts(document(tmp_path / "results")) in (
         {"tiny": ["deviation"]},
         {"other": ["error"]},
@@ -625,7 +625,7 @@ def test_an_interrupt_while_another_run_installs_is_not_kept_waiting(
             command(*tiny_run(tmp_path, empty, tiny={})), stdout=subprocess.PIPE, text=True
         ) as process:
             assert process.stdout is not None
-            assert process.stdout.readline() == "1 servers, 1 checks each, backend process\n"
+            assert process.stdout.readline() == "1 server, 1 check each, backend process\n"
             process.send_signal(signal.SIGINT)
             output, _ = process.communicate(timeout=60)
             assert process.returncode == 130

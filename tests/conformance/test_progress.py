@@ -38,7 +38,7 @@ def test_lines(tmp_path: Path) -> None:
         progress.done(server, f"no module\nnamed {HOSTILE}")
     *lines, done, error, more = output.getvalue().splitlines()
     assert lines == [
-        "1 servers, 7 checks each, backend process",
+        "1 server, 7 checks each, backend process",
         r"tiny: wsgi-conform 1.0\x1b[2J\u202e is ready",
         "tiny: fixed: area/fixed",
         "tiny: fail: area/fail",

@@ -69,7 +69,7 @@ def test_each_format_goes_where_it_is_to_go(called: Called) -> None:
     assert status == 0
     assert out.startswith("<!-- wsgi-conform -->\n## wsgi-conform: 1 server as expected\n")
     # The report is not mixed with it.
-    assert "1 servers, 1 verdicts (1 pass)" in err
+    assert "1 server, 1 verdict (1 pass)" in err
     assert err.endswith(
         "results: results/results.json\njunit: one.xml\nbadge: badge.json\nsarif: one.sarif\n"
     )

@@ -113,7 +113,7 @@ ERROR one
     one ended before it was ready: exit status 1
     No module named 'x'
 
-1 servers, 2 verdicts (2 error) in 1.2 s, backend process"""
+1 server, 2 verdicts (2 error) in 1.2 s, backend process"""
     )
 
 
@@ -184,7 +184,7 @@ def test_what_cannot_be_had_once_more_like_that_is_not_told_so() -> None:
 def test_a_run_that_was_cut_short_says_so() -> None:
     found = document(server("one"), incomplete=True)
     assert printed(found) == (
-        "1 servers, 0 verdicts (none) in 1.2 s, backend process\n"
+        "1 server, 0 verdicts (none) in 1.2 s, backend process\n"
         "interrupted: these are the results so far"
     )
 

@@ -71,7 +71,7 @@ def test_it_has_the_registry_and_its_requirements(installed: Path, tmp_path: Pat
 def test_it_runs_local_processes(installed: Path, tmp_path: Path) -> None:
     assert "reference-threaded" in wsgi_conform(installed, tmp_path, "servers")
     run = ["run", "reference-threaded", "-k", "routing/static", "--backend", "process"]
-    assert "1 servers, 1 verdicts (1 pass)" in wsgi_conform(installed, tmp_path, *run)
+    assert "1 server, 1 verdict (1 pass)" in wsgi_conform(installed, tmp_path, *run)
     assert (tmp_path / "results" / "results.json").is_file()
 
 
@@ -81,7 +81,7 @@ def test_it_runs_containers(installed: Path, tmp_path: Path) -> None:
     except EngineUnavailable as error:
         pytest.skip(f"no container engine answers here: {error}")
     run = ["run", "reference-threaded", "-k", "routing/static", "--backend", "docker"]
-    assert "1 servers, 1 verdicts (1 pass)" in wsgi_conform(installed, tmp_path, *run)
+    assert "1 server, 1 verdict (1 pass)" in wsgi_conform(installed, tmp_path, *run)
 
 
 def test_what_its_images_are_built_from_is_a_checkout_s(installed: Path, tmp_path: Path) -> None:
