@@ -25,8 +25,6 @@ RESTS_ON: tuple[tuple[str, str], ...] = (
     ("http/chunked/coding-name/*", "http/chunked/as-declared"),
     ("http/chunked/big", "http/chunked/as-declared"),
     ("wsgi/input/dechunked/*", "http/chunked/as-declared"),
-    # Where what close() raises is not trapped, it is not when the client has left.
-    ("wsgi/errors/survived-left", "wsgi/errors/survived/in-close"),
     # Where a request in flight is lost, nobody sends another behind its answer.
     ("lifecycle/drain/next-on-connection", "lifecycle/drain/request"),
 )
