@@ -258,8 +258,8 @@ class Run:
         so that no check is blamed for an earlier one. Nor is it where there is no engine any more.
 
         :param mark: where the server's log was when the check began.
-        :returns: the outcome, what is to be said of it, and what the server printed if it is none
-            that a check should have.
+        :returns: the outcome, what is to be said of it, and what the server printed where the check
+            did not pass or the server ended.
         """
         deployment, note, log = self.deployment, "", ""
         try:

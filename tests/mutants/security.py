@@ -389,21 +389,30 @@ def waits_for_first_byte() -> Handler:
     return WSGIRequestHandler
 
 
-@server_mutant(
-    "tired-of-resets",
-    breaks=[
-        *rows("security/reset", "connection head body"),
-        *rows("security/reset-within", "answer block file"),
-    ],
-)
+@server_mutant("tired-of-resets", breaks=rows("security/reset", "connection head body"))
 def tired_of_resets() -> Handler:
     left: list[int] = []
 
-    class Tired(WSGIRequestHandler):
+    class Tired(tired_after(left)):  # type: ignore[misc]
         def input_ended(self) -> None:
             left.append(1)
             super().input_ended()
 
+    return Tired
+
+
+@server_mutant("tired-of-broken-answers", breaks=rows("security/reset-within", "answer block file"))
+def tired_of_broken_answers() -> Handler:
+    return tired_after([])
+
+
+def tired_after(left: list[int]) -> Handler:
+    """A handler that answers no more once more than ten clients have left.
+
+    :param left: an item for each; those that leave while they are answered are added here.
+    """
+
+    class Tired(WSGIRequestHandler):
         def connection_dropped(self, error: BaseException, environ: Any) -> None:
             left.append(1)
 

@@ -216,9 +216,7 @@ class _Own(Closeable):
         return self
 
     def __next__(self) -> bytes:
-        for block in self._blocks:
-            return block
-        raise StopIteration
+        return next(iter(self._blocks))
 
 
 class _Listed(Closeable):
