@@ -23,12 +23,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from docker import DockerClient
-from docker.errors import APIError, NotFound
+from docker.errors import APIError, DockerException, NotFound
 from docker.models.containers import Container
 from docker.types import LogConfig
 
@@ -618,17 +619,24 @@ class DockerBackend(Backend):
             ) from error
 
     def remove(self, container: str) -> None:
-        """Remove a container, by its id or name and in any state, with its anonymous volumes."""
-        try:
-            with engine_errors(f"removing the container {container}"):
+        """Remove a container, by its id or name and in any state, with its anonymous volumes.
+
+        It is gone when this returns, also where somebody else removes it at this moment: another
+        run that sweeps, or a question of this one that the engine had not answered in time.
+
+        :raises BackendError: the engine cannot.
+        """
+        with contextlib.suppress(NotFound), engine_errors(f"removing the container {container}"):
+            try:
                 self.client.api.remove_container(container, force=True, v=True)
-        except NotFound:
-            pass
-        except BackendError as error:
-            cause = error.__cause__
-            # Somebody else is removing it at this moment.
-            if not (isinstance(cause, APIError) and cause.status_code == 409):
-                raise
+            except APIError as error:
+                if error.status_code != HTTPStatus.CONFLICT:
+                    raise
+                # Without a timeout of its own this one would have none.
+                limit_s = self.client.api.timeout
+                ended = self.client.api.wait(container, condition="removed", timeout=limit_s)
+                if failure := ended.get("Error"):
+                    raise DockerException(failure["Message"]) from error
 
     def sweep(self, *, own: bool = False) -> None:
         """Remove what crashed runs left behind; leaves runs that go on alone.

@@ -32,6 +32,8 @@ class Engine:
                     *("--data-root", str(directory / "data"), "--iptables=false"),
                     *("--exec-root", str(directory / "exec"), "--pidfile", str(directory / "pid")),
                 ],
+                # Where the stacks of a part are written that was too slow for the daemon.
+                env=os.environ | {"TMPDIR": str(directory)},
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )

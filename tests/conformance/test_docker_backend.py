@@ -16,9 +16,11 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -470,6 +472,24 @@ def test_container_that_somebody_removed(backend: DockerBackend, stand_in: Serve
     assert answer(deployment) == "token"
     backend.remove(containers(backend)[0])
     deployment.stop()
+
+
+def test_what_somebody_removes_at_this_moment_is_gone_as_well(
+    backend: DockerBackend, stand_in: Server
+) -> None:
+    at_once = 8
+    together = threading.Barrier(at_once)
+
+    def remove(container: str) -> list[str]:
+        together.wait()
+        backend.remove(container)
+        return containers(backend)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        for _ in range(3):
+            backend.start(stand_in, "token")
+            (container,) = containers(backend)
+            assert list(pool.map(remove, [container] * at_once)) == [[]] * at_once
 
 
 def test_server_that_ignores_its_stop_signal_is_ended_by_force(
