@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
 import io
 import time
@@ -30,6 +31,8 @@ BODY_SHOWN = 4096
 SLOW_S = 0.5
 #: How long the process is watched while nothing comes, in seconds.
 IDLE_S = 0.3
+#: How long nothing else of the interpreter runs, in seconds.
+HOLD_S = 0.1
 #: How much of a body without a known length is read: more than any check sends, so that a server
 #: that makes bytes up is found out instead of filling the memory.
 BODY_LIMIT = 4 * 1024 * 1024
@@ -97,6 +100,14 @@ def idle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
     time.sleep(IDLE_S)
     answer = {"passed_s": time.monotonic() - began, "spent_s": time.process_time() - spent}
     return answer_json(start_response, answer)
+
+
+@at("hold")
+def hold(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+    """Have no other thread of this process run any Python for a while, nor this one."""
+    # What is called by PyDLL keeps the GIL.
+    ctypes.PyDLL(None).usleep(int(HOLD_S * 1_000_000))
+    return answer_json(start_response, {"held_s": HOLD_S})
 
 
 @at("ignore")
