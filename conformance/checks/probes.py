@@ -19,8 +19,12 @@ from conformance.client import Connection, PeerError, Response, Wire, http
 from conformance.client.http import Client
 
 HOST = "wsgi-conform.test"
+CLOSE = "Connection: close"
 #: How many time limits a server has for its next worker, which a busy machine starts slowly.
 RESTART = 3
+#: How many time limits a server has for who comes behind clients that are gone: it may have to look
+#: at each of them before, in a process of its own.
+QUEUED = 3
 
 
 def request(
@@ -55,7 +59,7 @@ SETTLE_LOOKS = 40
 #: Seconds in which a server with one thread has answered others, if it turns to them at all.
 OTHERS_S = 1.0
 #: What follows a request under test, on the same connection: its last.
-NEXT = marked("next", "Connection: close")
+NEXT = marked("next", CLOSE)
 #: What hides where a body would be: whoever answers it took data for a request.
 SMUGGLED = marked("smuggled")
 
@@ -216,6 +220,20 @@ def alive(wire: Wire) -> None:
     anything by it.
     """
     assert mark_of(wire.exchange(NEXT)) == "next"
+
+
+def served(wire: Wire, number: int, name: str = "other", *, behind: bool = False) -> None:
+    """So many other clients get their own answers, one after the other.
+
+    :param behind: they come behind many that are gone.
+    """
+    for index in range(number):
+        mark = f"{name}-{index}"
+        with wire.connect() as connection:
+            if behind:
+                connection.time_limit_s *= QUEUED
+            connection.send(marked(mark, CLOSE))
+            assert mark_of(connection.receive()) == mark
 
 
 def says_close(response: Response) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
+    CLOSE,
     ON_ITS_WAY_S,
     REACTION_S,
     alive,
@@ -19,6 +20,7 @@ from conformance.checks.probes import (
     marked,
     read_json,
     request,
+    served,
 )
 from conformance.checks.sending import MULTIPART, multipart, part
 from conformance.clauses import clause, rfc9110, rfc9112
@@ -36,17 +38,9 @@ RESETS = 25
 #: How many victims come while the attacker is there, and how many after that.
 VICTIMS = 3
 
-CLOSE = "Connection: close"
 DENIAL = rfc9112("9.5")
 LIMITS = rfc9110("5.4")
 OWN = rfc9112("9.2")
-
-
-def served(wire: Wire, number: int, name: str = "other") -> None:
-    """So many other clients get their own answers, one after the other."""
-    for index in range(number):
-        mark = f"{name}-{index}"
-        assert mark_of(wire.exchange(marked(mark, CLOSE))) == mark
 
 
 def fewer(capabilities: Capabilities) -> int:
@@ -141,7 +135,7 @@ def test_reset(wire: Wire, number: int, data: bytes) -> None:
         if data:
             connection.send(data)
         connection.reset()
-    served(wire, 5)
+    served(wire, 5, behind=True)
 
 
 @clause("security/reset-within", "should", DENIAL)
@@ -160,7 +154,7 @@ def test_reset_within(wire: Wire, target: str) -> None:
         connection.send(request(f"GET {target} HTTP/1.1"))
         assert connection.more()
         connection.reset()
-    served(wire, 5)
+    served(wire, 5, behind=True)
 
 
 # Endless ones

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import hashlib
 import io
 import time
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING
 from wsgiref.util import request_uri
 
@@ -95,11 +97,26 @@ def slow(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[by
 
 @at("idle")
 def idle(environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-    """Do nothing for a while, and say how long that was and how much the process computed in it."""
+    """Do nothing for a while, and say how long that was and how much the process computed in it.
+
+    `waited_s` is the longest time in it that one thread had work and no processor.
+    """
+    waited = _waited_s()
     began, spent = time.monotonic(), time.process_time()
     time.sleep(IDLE_S)
     answer = {"passed_s": time.monotonic() - began, "spent_s": time.process_time() - spent}
+    now = _waited_s()
+    answer["waited_s"] = max((now[thread] - waited.get(thread, 0.0) for thread in now), default=0.0)
     return answer_json(start_response, answer)
+
+
+def _waited_s() -> dict[str, float]:
+    """How long each thread of this process has waited for a processor so far, where Linux tells."""
+    waited = {}
+    for thread in Path("/proc/self/task").glob("*"):
+        with contextlib.suppress(OSError):  # it has ended, or the kernel does not count
+            waited[thread.name] = int((thread / "schedstat").read_text().split()[1]) / 1e9
+    return waited
 
 
 @at("hold")
