@@ -14,6 +14,7 @@ neither within the time limit has hung, which is an outcome of its own (`TimedOu
 from __future__ import annotations
 
 import contextlib
+import itertools
 import math
 import re
 import select
@@ -40,8 +41,10 @@ __all__ = [
 
 #: Seconds without a byte after which a peer has hung. Only a failing check ever waits this long.
 TIME_LIMIT_S = 10.0
-#: How many time limits one check may take as a whole, against a peer that trickles.
+#: How many time limits one check may take as a whole, against a peer that trickles, and how many
+#: more for each answer that it got, for some checks ask hundreds of times.
 CHECK_LIMIT = 6
+ANSWER_LIMIT = 0.1
 #: The longest head and chunk line that are read before the peer counts as babbling, in bytes.
 HEAD_LIMIT = 256 * 1024
 #: The longest body that is kept, in bytes; what is larger is read piece by piece.
@@ -133,11 +136,11 @@ class Connection:
         address: tuple[str, int],
         recorder: Recorder,
         time_limit_s: float,
-        deadline: float = math.inf,
+        patience: _Patience | None = None,
     ) -> None:
         self.number = next(recorder.numbers)
         self.time_limit_s = time_limit_s
-        self._deadline = deadline
+        self._check = patience or _Patience(math.inf)
         self._recorder = recorder
         self._exchange: Exchange | None = None
         self._answered = False
@@ -272,6 +275,7 @@ class Connection:
         response.interim = interim
         self._read_body(response, method, take)
         self._answered = True
+        self._check.answered()
         if self._exchange is not None:
             self._exchange.touch("answered")
             self._exchange.answers += 1
@@ -419,10 +423,7 @@ class Connection:
 
         :raises TimedOut: nothing is left.
         """
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimedOut(f"the check as a whole took longer than {CHECK_LIMIT} time limits")
-        return min(self.time_limit_s, left)
+        return min(self.time_limit_s, self._check.left_s())
 
     def _so_far(self) -> str:
         return f"; so far it sent {_shown(bytes(self._buffer))}" if self._buffer else ""
@@ -566,6 +567,33 @@ class Connection:
         return data
 
 
+class _Patience:
+    """How long a check may take as a whole, on all of its connections and in all of its threads.
+
+    :param time_limit_s: how long the peer may be silent.
+    """
+
+    def __init__(self, time_limit_s: float) -> None:
+        self._time_limit_s = time_limit_s
+        self._began = time.monotonic()
+        self._answers = itertools.count()
+        self._limits = float(CHECK_LIMIT)
+
+    def answered(self) -> None:
+        """A whole answer came: the check gets on, and may go on for longer."""
+        self._limits = CHECK_LIMIT + ANSWER_LIMIT * (next(self._answers) + 1)
+
+    def left_s(self) -> float:
+        """Seconds that are left.
+
+        :raises TimedOut: none.
+        """
+        left_s = self._began + self._limits * self._time_limit_s - time.monotonic()
+        if left_s <= 0:
+            raise TimedOut(f"the check as a whole took longer than {self._limits:g} time limits")
+        return left_s
+
+
 class Wire:
     """Opens connections to one deployment for one check, and closes those that are left open."""
 
@@ -578,12 +606,12 @@ class Wire:
         self.address = address
         self.recorder = recorder or Recorder()
         self.time_limit_s = time_limit_s
-        self._deadline = time.monotonic() + CHECK_LIMIT * time_limit_s
+        self._patience = _Patience(time_limit_s)
         self._connections: list[Connection] = []
 
     def connect(self) -> Connection:
         """A new connection."""
-        connection = Connection(self.address, self.recorder, self.time_limit_s, self._deadline)
+        connection = Connection(self.address, self.recorder, self.time_limit_s, self._patience)
         self._connections.append(connection)
         return connection
 

@@ -6,6 +6,7 @@ import select
 import socket
 import threading
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 
@@ -361,6 +362,20 @@ def test_a_peer_that_trickles_is_not_waited_for_without_end(
             client.ask("GET", "/")
         client.close()
     assert str(caught.value) == "the check as a whole took longer than 0.025 time limits"
+
+
+def test_a_check_that_is_answered_often_may_take_longer(monkeypatch: pytest.MonkeyPatch) -> None:
+    now_s = 0.0
+    monkeypatch.setattr(wire, "time", SimpleNamespace(monotonic=lambda: now_s))
+    with peer(*[says(OK + b"Content-Length: 0\r\n\r\n")] * 100) as made:
+        client = Wire(made.address)
+        for _ in range(100):
+            now_s += 1.5
+            assert client.ask("GET", "/").status == 200
+        now_s += 15
+        with pytest.raises(TimedOut) as caught:
+            client.ask("GET", "/")
+    assert str(caught.value) == "the check as a whole took longer than 16 time limits"
 
 
 def test_a_peer_that_takes_no_bytes_is_not_waited_for() -> None:
