@@ -166,14 +166,15 @@ class LiveServer:
         """See in what state a test left it; how it ended, if that was not meant."""
         from conformance import readiness
 
-        silent = (
-            failed
-            and not self._signalled
-            and not readiness.answers(self._deployment, _ANSWER_LIMIT_S)
-        )
+        silence = None
+        if failed and not self._signalled:
+            silence = readiness.silence(self._deployment, _ANSWER_LIMIT_S)
         # What answers nothing may be a process that dies, which closes its sockets first.
-        status = readiness.ending(self._deployment) if silent else self.exit_status()
-        self._unsound = self._signalled or silent or status is not None
+        if silence is None:
+            status = self.exit_status()
+        else:
+            status = readiness.ending(self._deployment, silence, _ANSWER_LIMIT_S)
+        self._unsound = self._signalled or silence is not None or status is not None
         if self._signalled or not self._unsound:
             self._signalled = False
             return None

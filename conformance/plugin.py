@@ -264,11 +264,14 @@ class Run:
         deployment, note, log = self.deployment, "", ""
         try:
             failed = outcome in (Outcome.FAILED, Outcome.ERROR)
-            silent = (
-                failed and deployment.alive and not readiness.answers(deployment, self.time_limit_s)
-            )
+            limit_s, silence = self.time_limit_s, None
+            if failed and deployment.alive:
+                silence = readiness.silence(deployment, limit_s)
             # Asked after that: a process that is ending closes its sockets before it has ended.
-            status = readiness.ending(deployment) if silent else deployment.exit_status()
+            if silence is None:
+                status = deployment.exit_status()
+            else:
+                status = readiness.ending(deployment, silence, limit_s)
             if failed or status is not None:
                 # Before it is started again, and after it has said what it died of.
                 log = deployment.printed_since(mark)
@@ -276,7 +279,7 @@ class Run:
                 outcome = Outcome.CRASHED
                 note = f"the deployment ended during the check: {status}\n{deployment.logs(10)}\n"
                 self._restart()
-            elif silent:
+            elif silence is not None:
                 note = "the deployment did not answer any more afterwards and was restarted\n"
                 self._restart()
                 if self.broken is None and not deployment.controllable:

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 
 from conformance.backends import Deployment, StartError
 from conformance.client import PeerError, Recorder, Wire
-from conformance.client.wire import TIME_LIMIT_S
+from conformance.client.wire import TIME_LIMIT_S, ConnectionClosed
 
 #: The project that is no distribution: its version is Python's.
 STANDARD_LIBRARY = "wsgiref"
 #: Seconds that a deployment may take from its start to its first answer.
 START_LIMIT_S = 60.0
-#: Seconds between the last answer of a process that dies and the news that it is dead.
-END_LIMIT_S = 2.0
+#: Seconds in which the end of a silent process becomes known, and of one that ends connections.
+SILENT_LIMIT_S = 2.0
+ENDING_LIMIT_S = 20.0
 _FIRST_POLL_S = 0.005
 _LAST_POLL_S = 0.1
 
@@ -109,21 +110,25 @@ def identify(deployment: Deployment, time_limit_s: float) -> Identity:
     )
 
 
-def answers(deployment: Deployment, time_limit_s: float) -> bool:
-    """Whether the deployment still answers a simple request as itself."""
+def silence(deployment: Deployment, time_limit_s: float) -> PeerError | WrongDeployment | None:
+    """Why the deployment does not answer a simple request as itself, or None where it does."""
     try:
         identify(deployment, time_limit_s)
-    except (PeerError, WrongDeployment):
-        return False
-    return True
+    except (PeerError, WrongDeployment) as error:
+        return error
+    return None
 
 
-def ending(deployment: Deployment) -> str | None:
+def ending(deployment: Deployment, silence: Exception, time_limit_s: float) -> str | None:
     """How a deployment that does not answer any more ended, or None where it is still there.
 
-    A process that dies closes its sockets first, and an engine tells of it last.
+    A process that dies closes its sockets first, and an engine tells of it last. One that keeps
+    them open is most likely not on its way to an end, and waited for less.
+
+    :param silence: why it does not answer.
     """
-    deadline = time.monotonic() + END_LIMIT_S
+    limit_s = ENDING_LIMIT_S if isinstance(silence, ConnectionClosed) else SILENT_LIMIT_S
+    deadline = time.monotonic() + stretched(limit_s, time_limit_s)
     while (status := deployment.exit_status()) is None and time.monotonic() < deadline:
         time.sleep(_LAST_POLL_S)
     return status

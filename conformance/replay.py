@@ -328,7 +328,9 @@ class Replay:
             connection = wire.connect()
         except ConnectionClosed as error:
             deployment = self._target.deployment
-            status = None if deployment is None else readiness.ending(deployment)
+            status = None
+            if deployment is not None:
+                status = readiness.ending(deployment, error, self._time_limit_s)
             if deployment is None or status is None:
                 raise BackendError(str(error)) from error
             raise BackendError(

@@ -16,7 +16,7 @@ from conformance.backends import EngineUnavailable
 from conformance.registry import Server
 
 SCRIPT = """
-import http.server, json, os, signal, subprocess, sys, threading
+import http.server, json, os, signal, socket, subprocess, sys, threading, time
 
 class Handler(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -46,6 +46,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
             os._exit(8)
         elif self.path == "/kill":
             os.kill(os.getpid(), signal.SIGKILL)
+        elif self.path == "/die-slowly":
+            self.server.socket.close()
+            self.connection.shutdown(socket.SHUT_RDWR)
+            time.sleep(3)
+            os._exit(9)
         elif self.path == "/die-for-good":
             open(os.environ["HOME"] + "/dead", "w").close()
             os._exit(7)

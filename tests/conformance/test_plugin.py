@@ -31,6 +31,7 @@ CHECKS = {
     "breaks": 'client.get("/ok"); {}["missing"]',
     "dies": 'client.get("/die")',
     "passes-and-dies": 'assert client.get("/die-answered").status_code == 200',
+    "dies-slowly": 'client.get("/die-slowly")',
     "is-killed": 'client.get("/kill")',
     "hangs": 'client.get("/hang")',
     "ends-it": 'client.get("/die-for-good")',
@@ -212,7 +213,13 @@ def test_an_error_says_where_it_is(judged: Judged) -> None:
 
 
 @pytest.mark.parametrize(
-    ("check", "status"), [("dies", "exit status 7"), ("is-killed", "signal SIGKILL")]
+    ("check", "status"),
+    [
+        ("dies", "exit status 7"),
+        # It has closed its sockets for seconds then.
+        ("dies-slowly", "exit status 9"),
+        ("is-killed", "signal SIGKILL"),
+    ],
 )
 def test_a_crash_says_how_it_ended_and_the_next_check_has_a_server(
     judged: Judged, check: str, status: str

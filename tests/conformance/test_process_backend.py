@@ -10,6 +10,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ from conformance.backends.process import (
     memory_limit,
 )
 from conformance.backends.remote import RemoteBackend, address_of, in_active_profiles
-from conformance.client import Wire
+from conformance.client import PeerError, Wire
 from tests.conformance.deployments import compose, tiny
 
 Start = Callable[..., ProcessDeployment]
@@ -118,7 +119,7 @@ def test_the_same_command_beside_it_finds_the_port_taken(start: Start) -> None:
     status, printed = deployment.run_again(20.0)
     assert status == "exit status 1"
     assert "Address already in use" in printed
-    assert readiness.answers(deployment, 10.0)
+    assert readiness.silence(deployment, 10.0) is None
 
 
 def test_a_second_one_that_does_not_end_is_ended(start: Start) -> None:
@@ -148,6 +149,18 @@ def test_what_it_does_upon_a_signal_is_known(start: Start) -> None:
     deployment.signal(signal.SIGKILL)
     assert deployment.wait(10.0) == "signal SIGKILL"
     assert not deployment.handles(signal.SIGTERM)
+
+
+def test_whether_it_waits_is_known(start: Start) -> None:
+    waiting = ready(start())
+    while not waiting.is_waiting():
+        time.sleep(0.01)
+    spinning = start(command=["python3", "-c", "while True: pass"])
+    while spinning.is_waiting():
+        time.sleep(0.01)
+    spinning.signal(signal.SIGKILL)
+    assert spinning.wait(10.0) == "signal SIGKILL"
+    assert spinning.is_waiting()
 
 
 def test_a_stopped_server_leaves_nothing(start: Start) -> None:
@@ -257,7 +270,7 @@ def test_something_that_is_not_the_application(start: Start) -> None:
         readiness.wait_until_ready(deployment, limit_s=1)
     text = str(caught.value)
     assert text.startswith("tiny was not ready after 1 s: ")
-    assert not readiness.answers(deployment, time_limit_s=1)
+    assert isinstance(readiness.silence(deployment, time_limit_s=1), PeerError)
 
 
 def test_a_command_that_is_not_installed(start: Start) -> None:
