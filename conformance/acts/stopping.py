@@ -90,8 +90,15 @@ def until_draining(stage: Stage, deployment: Deployment) -> str:
 
 
 def send_signal(deployment: Deployment, number: signal.Signals) -> None:
-    """Send a signal to a deployment, which may have ended by now."""
+    """Send a signal to a deployment, which may have ended by now, once its main process waits.
+
+    One that reaches a Python process within `os.fork` is lost at times: what its handler raises
+    where functions of `os.register_at_fork` run, such as those of `logging`, is only printed.
+    """
+    deadline = time.monotonic() + SETTLE_S
     with contextlib.suppress(BackendError):
+        while not deployment.is_waiting() and time.monotonic() < deadline:
+            time.sleep(POLL_S)
         deployment.signal(number)
 
 

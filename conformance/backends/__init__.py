@@ -65,12 +65,6 @@ class Address:
         return f"http://{self}"
 
 
-def is_handled(number: signal.Signals, status: str) -> bool:
-    """Whether a process has a handler for a signal, from its status (proc(5), SigCgt)."""
-    found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", status, re.MULTILINE)
-    return found is not None and bool(int(found[1], 16) & 1 << (number - 1))
-
-
 class Deployment(ABC):
     """A server that serves the application, at an address.
 
@@ -96,6 +90,15 @@ class Deployment(ABC):
 
     def handles(self, number: signal.Signals) -> bool:
         """Whether the server's main process has something of its own to do upon a signal."""
+        found = re.search(r"^SigCgt:\s*([0-9a-f]+)$", self._status(), re.MULTILINE)
+        return found is not None and bool(int(found[1], 16) & 1 << (number - 1))
+
+    def is_waiting(self) -> bool:
+        """Whether the server's main process has nothing to do at this moment, or is gone."""
+        return re.search(r"^State:\s*[RD]", self._status(), re.MULTILINE) is None
+
+    def _status(self) -> str:
+        """What the system tells of the server's main process (proc(5), status); "" of none."""
         raise self._out_of_reach()
 
     @abstractmethod

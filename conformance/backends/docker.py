@@ -43,7 +43,6 @@ from conformance.backends import (
     Deployment,
     build_context,
     environments,
-    is_handled,
     network,
     owner,
     ports,
@@ -209,11 +208,11 @@ class DockerDeployment(Deployment):
             return "removed by somebody else"
         return describe_exit(container.attrs["State"])
 
-    def handles(self, number: signal.Signals) -> bool:
+    def _status(self) -> str:
         # Compose's `init` is the first process and passes signals on to its one child.
         script = "cat /proc/$(cut -d' ' -f1 /proc/1/task/1/children)/status"
         _, status = self._execute(["sh", "-c", script], {})
-        return is_handled(number, status)
+        return status
 
     def signal(self, number: signal.Signals) -> None:
         try:

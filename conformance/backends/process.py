@@ -31,7 +31,6 @@ from conformance.backends import (
     Deployment,
     environments,
     grace_period,
-    is_handled,
     owner,
     ports,
     stop_signal,
@@ -162,14 +161,13 @@ class ProcessDeployment(Deployment):
                 self._process.wait(limit_s)
         return self.exit_status()
 
-    def handles(self, number: signal.Signals) -> bool:
+    def _status(self) -> str:
         if self._process is None:
-            return False
+            return ""
         try:
-            status = Path(f"/proc/{self._process.pid}/status").read_text("ascii", "replace")
+            return Path(f"/proc/{self._process.pid}/status").read_text("ascii", "replace")
         except FileNotFoundError:
-            return False
-        return is_handled(number, status)
+            return ""
 
     def signal(self, number: signal.Signals) -> None:
         if self._process is not None:

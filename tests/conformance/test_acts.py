@@ -18,7 +18,7 @@ import conformance.backends.process
 import conformance.plugin  # noqa: F401
 from conformance import readiness, registry
 from conformance.acts import ACTS, Stage
-from conformance.acts.stopping import HeldRequest
+from conformance.acts.stopping import HeldRequest, stop
 from conformance.backends import Deployment, owner
 from conformance.capabilities import Capabilities
 from conformance.client import ConnectionClosed, Wire
@@ -147,6 +147,19 @@ def test_a_signal_that_is_handled_late_is_waited_for(
     stage = Stage(lambda _: deployment, Capabilities(), 2.0, lambda _: 1.0)
     assert stage.start() is deployment
     assert deployment.handles.call_args_list == [call(signal.SIGTERM)] * asked
+
+
+def test_a_signal_is_sent_once_the_main_process_waits(tmp_path: Path) -> None:
+    deployment = Mock(spec=Deployment, server=tiny(tmp_path))
+    deployment.is_waiting.side_effect = [False, False, True]
+    stop(deployment)
+    expected = [
+        call.is_waiting(),
+        call.is_waiting(),
+        call.is_waiting(),
+        call.signal(signal.SIGTERM),
+    ]
+    assert deployment.method_calls == expected
 
 
 def test_only_what_the_chosen_checks_need_is_performed(verdicts: Verdicts, tmp_path: Path) -> None:

@@ -423,6 +423,8 @@ def test_what_it_does_upon_a_signal_is_known(backend: DockerBackend, stand_in: S
     answer(deployment)
     assert deployment.handles(signal.SIGTERM)
     assert not deployment.handles(signal.SIGUSR1)
+    while not deployment.is_waiting():
+        time.sleep(0.01)
     deployment.signal(signal.SIGTERM)
     assert ended(deployment) == "exit status 3"
     assert not deployment.handles(signal.SIGTERM)
