@@ -218,7 +218,7 @@ def test_held_back(wire: Wire, client: Client, key: str) -> None:
         connection.send(
             request(f"GET /load/download?size={MUCH_MORE}&length=1&key={key} HTTP/1.1", CLOSE)
         )
-        client.journal(key)  # until the first entry
+        assert client.journal(key), "the application was asked for nothing"
         still, seen = 0, 0
         while still < LOOKS and seen < MUCH_MORE:
             time.sleep(LOOK_S)
