@@ -16,6 +16,7 @@ are performed a few side by side, because they mostly wait. What the server does
 from __future__ import annotations
 
 import contextlib
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -87,7 +88,7 @@ class Stage:
         if ready:
             self.wait_until_ready(deployment)
             if deployment.server.late_signals:
-                self._wait_for_handler(deployment)
+                self.wait_for_handler(deployment, stop_signal(deployment.server))
         return deployment
 
     def wait_until_ready(self, deployment: Deployment) -> None:
@@ -101,10 +102,13 @@ class Stage:
         """A limit in seconds, as long as it has to be on this machine (`--time-limit`)."""
         return readiness.stretched(limit_s, self.time_limit_s)
 
-    def _wait_for_handler(self, deployment: Deployment) -> None:
-        # Until then a signal does what the kernel does, which is not what an act is about.
+    def wait_for_handler(self, deployment: Deployment, number: signal.Signals) -> None:
+        """Wait until the main process of a deployment has something of its own to do upon a signal.
+
+        Until then it does what the kernel does, or nothing, which is not what an act is about.
+        """
         deadline = time.monotonic() + self.time_limit_s
-        while not deployment.handles(stop_signal(deployment.server)):
+        while not deployment.handles(number):
             if time.monotonic() > deadline or not deployment.alive:
                 return
             time.sleep(POLL_S)

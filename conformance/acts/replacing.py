@@ -108,6 +108,7 @@ def reloaded(stage: Stage) -> Reloaded:
     assert number is not None
     talk = _Talk(process_of(wire.ask("GET", "/-/identity")))
     held = HeldRequest(stage, deployment, wire, "held")
+    stage.wait_for_handler(deployment, number)
     with _talking(stage, deployment, talk):
         deployment.signal(number)
         # Some have the new workers at work before the old ones are done, others do not.
@@ -145,6 +146,8 @@ def reloaded_often(stage: Stage) -> ReloadedOften:
     descriptors: list[int] = []
     for reloads in range(RELOADS + 1):
         if reloads:
+            # The next worker may answer before who started it takes signals again.
+            stage.wait_for_handler(deployment, number)
             deployment.signal(number)
         deadline = time.monotonic() + stage.time_limit_s
         while deployment.alive and time.monotonic() < deadline:
