@@ -71,6 +71,8 @@ CONTAINER_PORT = 8000
 BUILD_TIMEOUT_S = 1800
 #: Seconds for which somebody else may be on the port that is reserved for a deployment.
 PORT_LIMIT_S = 10
+#: Seconds in which the engine says what the main process of a container that runs does.
+STATUS_LIMIT_S = 2
 
 #: The repository of base images; docker/Dockerfile says what is needed of one.
 BASE_NAME = "python"
@@ -211,8 +213,15 @@ class DockerDeployment(Deployment):
     def _status(self) -> str:
         # Compose's `init` is the first process and passes signals on to its one child.
         script = "cat /proc/$(cut -d' ' -f1 /proc/1/task/1/children)/status"
-        _, status = self._execute(["sh", "-c", script], {})
-        return status
+        deadline = time.monotonic() + STATUS_LIMIT_S
+        while True:
+            code, status = self._execute(["sh", "-c", script], {})
+            if code == 0 and "State:" in status:
+                return status
+            # It is gone, or its container will be; or an engine with much to do lost the answer.
+            if self.exit_status() is not None or time.monotonic() > deadline:
+                return ""
+            time.sleep(0.1)
 
     def signal(self, number: signal.Signals) -> None:
         try:

@@ -462,6 +462,19 @@ def test_without_a_pidfd_the_engine_is_asked(backend: DockerBackend, stand_in: S
     assert ended(deployment) == "signal SIGKILL"
 
 
+def test_an_answer_of_the_engine_that_was_lost_is_asked_for_again(
+    backend: DockerBackend, stand_in: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = backend.start(stand_in, "mine")
+    answer(deployment)
+    execute, lost = deployment._execute, [(0, ""), (126, "OCI runtime exec failed")]
+    monkeypatch.setattr(
+        deployment, "_execute", lambda *what: lost.pop() if lost else execute(*what)
+    )
+    assert deployment.handles(signal.SIGTERM)
+    assert lost == []
+
+
 def test_container_that_somebody_removed(backend: DockerBackend, stand_in: Server) -> None:
     deployment = backend.start(stand_in, "token")
     address = deployment.address
