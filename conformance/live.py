@@ -169,11 +169,7 @@ class LiveServer:
         silence = None
         if failed and not self._signalled:
             silence = readiness.silence(self._deployment, _ANSWER_LIMIT_S)
-        # What answers nothing may be a process that dies, which closes its sockets first.
-        if silence is None:
-            status = self.exit_status()
-        else:
-            status = readiness.ending(self._deployment, silence, _ANSWER_LIMIT_S)
+        status = readiness.ending(self._deployment, silence, _ANSWER_LIMIT_S)
         self._unsound = self._signalled or silence is not None or status is not None
         if self._signalled or not self._unsound:
             self._signalled = False

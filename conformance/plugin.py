@@ -264,14 +264,10 @@ class Run:
         deployment, note, log = self.deployment, "", ""
         try:
             failed = outcome in (Outcome.FAILED, Outcome.ERROR)
-            limit_s, silence = self.time_limit_s, None
+            silence = None
             if failed and deployment.alive:
-                silence = readiness.silence(deployment, limit_s)
-            # Asked after that: a process that is ending closes its sockets before it has ended.
-            if silence is None:
-                status = deployment.exit_status()
-            else:
-                status = readiness.ending(deployment, silence, limit_s)
+                silence = readiness.silence(deployment, self.time_limit_s)
+            status = readiness.ending(deployment, silence, self.time_limit_s)
             if failed or status is not None:
                 # Before it is started again, and after it has said what it died of.
                 log = deployment.printed_since(mark)

@@ -119,15 +119,17 @@ def silence(deployment: Deployment, time_limit_s: float) -> PeerError | WrongDep
     return None
 
 
-def ending(deployment: Deployment, silence: Exception, time_limit_s: float) -> str | None:
-    """How a deployment that does not answer any more ended, or None where it is still there.
+def ending(deployment: Deployment, silence: Exception | None, time_limit_s: float) -> str | None:
+    """How a deployment ended, or None where it is still there, or nobody tells.
 
     A process that dies closes its sockets first, and an engine tells of it last. One that keeps
     them open is most likely not on its way to an end, and waited for less.
 
-    :param silence: why it does not answer.
+    :param silence: why it does not answer, if it does not.
     """
-    limit_s = ENDING_LIMIT_S if isinstance(silence, ConnectionClosed) else SILENT_LIMIT_S
+    limit_s = 0.0
+    if silence is not None and deployment.controllable:
+        limit_s = ENDING_LIMIT_S if isinstance(silence, ConnectionClosed) else SILENT_LIMIT_S
     deadline = time.monotonic() + stretched(limit_s, time_limit_s)
     while (status := deployment.exit_status()) is None and time.monotonic() < deadline:
         time.sleep(_LAST_POLL_S)

@@ -37,7 +37,7 @@ from conformance.backends.process import (
     memory_limit,
 )
 from conformance.backends.remote import RemoteBackend, address_of, in_active_profiles
-from conformance.client import PeerError, Wire
+from conformance.client import ConnectionClosed, PeerError, Wire
 from tests.conformance.deployments import compose, tiny
 
 Start = Callable[..., ProcessDeployment]
@@ -566,6 +566,16 @@ def test_what_is_no_url_of_a_server(url: str) -> None:
 def test_addresses_as_text() -> None:
     assert Address("::1", 80).url == "http://[::1]:80"
     assert str(Address("127.0.0.1", 80)) == "127.0.0.1:80"
+
+
+def test_how_ended_what_runs_elsewhere_is_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    deployment = RemoteBackend("http://{name}:8000").start(tiny(tmp_path), "token")
+    monkeypatch.setattr(
+        "conformance.readiness.time.sleep", lambda _: pytest.fail("it was waited for")
+    )
+    assert readiness.ending(deployment, ConnectionClosed("closed"), 10.0) is None
 
 
 def test_what_runs_elsewhere_is_not_ours(tmp_path: Path) -> None:
