@@ -9,7 +9,6 @@ from conformance.client import Response, Wire
 from conformance.client.http import Found
 
 LINE = "GET /wsgi/environ HTTP/1.1"
-CLOSE = "Connection: close"
 
 
 def answer(wire: Wire, data: bytes) -> Response:

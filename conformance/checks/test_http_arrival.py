@@ -6,6 +6,7 @@ import time
 
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
+    CLOSE,
     ON_ITS_WAY_S,
     alive,
     answers,
@@ -23,8 +24,6 @@ from conformance.client import Response, Wire
 PIECES = 40
 #: More connections than some servers keep.
 MANY = 24
-
-CLOSE = "Connection: close"
 
 
 @clause("http/arrival/large-head", "must", rfc9112("2.2"))

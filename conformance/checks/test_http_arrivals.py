@@ -8,12 +8,11 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from conformance.capabilities import Capabilities
-from conformance.checks.probes import in_pieces, read_json, request
+from conformance.checks.probes import CLOSE, in_pieces, read_json, request
 from conformance.checks.test_http_connections import is_date
 from conformance.clauses import clause, rfc9110, rfc9112
 from conformance.client import Connection, PeerError, Response, Wire
 
-CLOSE = "Connection: close"
 #: A head with something of everything, and where the application finds that.
 HEAD = request("DELETE /wsgi/environ/path%20of?query=text HTTP/1.1", "X-Value: some value", CLOSE)
 KEYS = ("REQUEST_METHOD", "PATH_INFO", "QUERY_STRING", "SERVER_PROTOCOL", "HTTP_X_VALUE")

@@ -9,8 +9,9 @@ from __future__ import annotations
 import pytest
 
 from conformance.checks.bodies import ECHO, in_step, no_more_than, received
-from conformance.checks.heads import CLOSE, LINE, answer, answered, environ_of
+from conformance.checks.heads import LINE, answer, answered, environ_of
 from conformance.checks.probes import (
+    CLOSE,
     HOST,
     NEXT,
     SMUGGLED,

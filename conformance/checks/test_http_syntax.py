@@ -11,8 +11,9 @@ import json
 import pytest
 
 from conformance.capabilities import Capabilities
-from conformance.checks.heads import CLOSE, LINE, answer, answered, environ_of
+from conformance.checks.heads import LINE, answer, answered, environ_of
 from conformance.checks.probes import (
+    CLOSE,
     HOST,
     NEXT,
     alive,

@@ -19,6 +19,7 @@ import pytest
 from conformance.acts.transferring import Uploaded
 from conformance.capabilities import Capabilities
 from conformance.checks.probes import (
+    CLOSE,
     Kept,
     answers,
     mark_of,
@@ -51,7 +52,6 @@ MUCH_MORE = 96 * MIB
 LOOKS = 5
 LOOK_S = 0.1
 
-CLOSE = "Connection: close"
 STREAMING = pep3333("Buffering and Streaming")
 PERSISTENCE = rfc9112("9.3")
 ORDER = rfc9112("9.3.2")

@@ -13,6 +13,7 @@ from urllib.parse import urljoin, urlsplit
 import pytest
 
 from conformance.checks.probes import (
+    CLOSE,
     HOST,
     NEXT,
     SMUGGLED,
@@ -38,7 +39,6 @@ UNIQUE_URLS = flask("quickstart", "Unique URLs / Redirection Behavior")
 PROXIES = flask("deploying/proxy_fix")
 
 LINE = "GET /wsgi/environ HTTP/1.1"
-CLOSE = "Connection: close"
 
 
 def environ(wire: Wire, *fields: str, line: str = LINE, body: bytes = b"") -> dict[str, Any] | None:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 
 from conformance.checks.probes import (
+    CLOSE,
     NEXT,
     alive,
     exchange,
@@ -21,7 +22,6 @@ from conformance.clauses import Source, clause, flask, pep3333, rfc9110, werkzeu
 from conformance.client import ConnectionClosed, Response, Wire
 from conformance.client.http import Client
 
-CLOSE = "Connection: close"
 MARKUP = "<script>alert(1)</script>"
 INJECTED = "a\r\nX-Injected: 1\r\nSet-Cookie: injected=1"
 

@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-from conformance.checks.heads import CLOSE, answer, environ_of
-from conformance.checks.probes import HOST, request
+from conformance.checks.heads import answer, environ_of
+from conformance.checks.probes import CLOSE, HOST, request
 from conformance.clauses import clause, pep3333, rfc9110
 from conformance.client import Wire
 

@@ -8,7 +8,7 @@ import pytest
 
 from conformance.acts.variables import VARIABLES, Variables
 from conformance.checks.bodies import refused
-from conformance.checks.probes import read_json, request
+from conformance.checks.probes import CLOSE, read_json, request
 from conformance.clauses import Source, clause, pep3333
 from conformance.client import Response, Wire
 
@@ -17,8 +17,6 @@ UNICODE = pep3333("Unicode Issues")
 COOKIES = Source(
     "RFC 6265", "section 5.4", "https://www.rfc-editor.org/rfc/rfc6265.html#section-5.4"
 )
-
-CLOSE = "Connection: close"
 
 
 def value(response: Response, key: str) -> Any:
