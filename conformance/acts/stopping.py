@@ -96,9 +96,9 @@ def send_signal(deployment: Deployment, number: signal.Signals) -> None:
     where functions of `os.register_at_fork` run, such as those of `logging`, is only printed.
     """
     deadline = time.monotonic() + SETTLE_S
+    while not deployment.is_waiting() and time.monotonic() < deadline:
+        time.sleep(POLL_S)
     with contextlib.suppress(BackendError):
-        while not deployment.is_waiting() and time.monotonic() < deadline:
-            time.sleep(POLL_S)
         deployment.signal(number)
 
 

@@ -212,10 +212,14 @@ class DockerDeployment(Deployment):
 
     def _status(self) -> str:
         # Compose's `init` is the first process and passes signals on to its one child.
-        script = "cat /proc/$(cut -d' ' -f1 /proc/1/task/1/children)/status"
+        return self._status_of("$(cut -d' ' -f1 /proc/1/task/1/children)")
+
+    def _status_of(self, process: str) -> str:
         deadline = time.monotonic() + STATUS_LIMIT_S
         while True:
-            code, status = self._execute(["sh", "-c", script], {})
+            code, status = -1, ""
+            with contextlib.suppress(BackendError):
+                code, status = self._execute(["sh", "-c", f"cat /proc/{process}/status"], {})
             if code == 0 and "State:" in status:
                 return status
             # It is gone, or its container will be; or an engine with much to do lost the answer.
@@ -229,6 +233,10 @@ class DockerDeployment(Deployment):
                 if self._container is None:
                     raise BackendError(f"{self.server.name}: {number.name} was sent after its end")
                 self._container.kill(signal=number.name)
+            # What comes next is to find it passed on, however little time `init` gets.
+            deadline = time.monotonic() + STATUS_LIMIT_S
+            while is_pending(number, self._status_of("1")) and time.monotonic() < deadline:
+                time.sleep(0.01)
         except NotFound:
             raise BackendError(
                 f"{self.server.name}: {number.name} was sent, but somebody removed its container"
@@ -344,6 +352,12 @@ class DockerDeployment(Deployment):
                 raise
             return -1, ""
         return (-1 if status is None else status), str(output, errors="replace")  # type: ignore[arg-type]
+
+
+def is_pending(number: signal.Signals, status: str) -> bool:
+    """Whether a process has not taken a signal that it was sent (proc(5), ShdPnd)."""
+    found = re.search(r"^ShdPnd:\s*([0-9a-f]+)$", status, re.MULTILINE)
+    return found is not None and bool(int(found[1], 16) & 1 << (number - 1))
 
 
 def container_name(server: Server) -> str:
