@@ -92,7 +92,10 @@ def running(engine: str) -> list[str]:
     """The servers whose containers an engine has."""
     client = connect(engine)
     try:
-        found = client.containers.list(all=True, filters={"label": SERVER_LABEL})
+        # Those of others may go at this moment.
+        found = client.containers.list(
+            all=True, filters={"label": SERVER_LABEL}, ignore_removed=True
+        )
         return [container.labels[SERVER_LABEL] for container in found]
     finally:
         client.close()
